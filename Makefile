@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The front door.  Every target is a script or two; "make help" lists them.
+
+# The scripts take these from the environment, however they were given.
+export BUILD LINUX LINUX_REF KERNEL HYPVM CONFIG TREE BASE VERBOSE
+CONFIG ?= plain
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 24
+	@echo
+	@sed -nE 's/^#: (.*)/  \1/p' Makefile
+
+.PHONY: boot
+boot: ## build everything, run a guest in a host in QEMU, verdict (HYPVM=, CONFIG=)
+	@scripts/apply-build-boot.sh boot
+
+.PHONY: shell
+shell: ## a shell in the hosting Linux, the sample VMM in /gunyah (HYPVM=, CONFIG=)
+	@scripts/apply-build-boot.sh shell
+
+.PHONY: selftest
+selftest: ## KUnit and kselftests in QEMU (HYPVM=, CONFIG=debug)
+	@scripts/apply-build-boot.sh selftest
+
+.PHONY: tree
+tree: ## build/linux: the pinned kernel, then one commit for each patch
+	@scripts/deps boot
+	@scripts/fetch
+	@scripts/apply
+
+.PHONY: refresh
+refresh: ## patches/, series and the end-state folders from build/linux (TREE=, BASE=)
+	@scripts/refresh
+
+.PHONY: check
+check: ## every check CI makes, KTAP, the last line counts
+	@scripts/check
+
+.PHONY: check-fast
+check-fast: ## series, checkpatch, build and plain selftests: before each commit
+	@scripts/check fast
+
+.PHONY: clean
+clean: ## remove what was built; keep the downloads, the tree and the compiler cache
+	@scripts/clean
+
+.PHONY: distclean
+distclean: ## remove build/ altogether
+	@scripts/clean all
+
+#: CONFIG=debug         the kernel with KASAN, lockdep, KUnit, fault injection
+#: HYPVM=FILE           boot under the real hypervisor's QEMU build (hypvm.elf)
+#: LINUX=DIR            your own git tree instead of the pinned tarball, at
+#: LINUX_REF=REF        this commit (default: the tag of the pinned version)
+#: KERNEL=VERSION       another kernel of scripts/kernel.pin
+#: BUILD=DIR            everything generated goes there instead of build/
+#: VERBOSE=1            the whole console on the screen

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fetch, apply, build and boot, in that order: what "make boot" does.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ -n "${HYPVM:-}" ] && [ ! -f "$HYPVM" ]; then
+	echo "error: boot: HYPVM=$HYPVM is not there; it is the hypvm.elf of the real hypervisor's QEMU build" >&2
+	exit 1
+fi
+
+scripts/deps boot
+scripts/fetch
+scripts/apply
+scripts/build "${CONFIG:-plain}"
+scripts/boot "${1:-boot}" "${CONFIG:-plain}"

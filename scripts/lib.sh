@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Shared by the scripts: where things are, messages, and long steps.
+#
+# BUILD=DIR moves everything that is generated out of build/.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+B=${BUILD:-$top/build}
+mkdir -p "$B/logs" "$B/dl"
+B=$(cd "$B" && pwd)
+
+export LC_ALL=C
+export ARCH=arm64
+export CROSS_COMPILE=aarch64-linux-gnu-
+export CCACHE_DIR=${CCACHE_DIR:-$B/ccache}
+# The same source gives the same image, whoever builds it and when.
+export KBUILD_BUILD_TIMESTAMP='1970-01-01'
+export KBUILD_BUILD_USER=gunyah
+export KBUILD_BUILD_HOST=gunyah
+
+say() {
+	printf '%s\n' "$*"
+}
+
+warn() {
+	printf 'warning: %s\n' "$*" >&2
+}
+
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# A path as a person standing in the repository would type it.
+short() {
+	printf '%s' "${1#"$top"/}"
+}
+
+# One job at a time in a build directory.
+lock() {
+	exec 9> "$B/.lock"
+	flock -n 9 || die "another make is at work in $(short "$B"); wait for it or set BUILD= to a directory of your own"
+}
+
+elapsed() {
+	local s=$(($(date +%s) - $1))
+
+	if [ "$s" -ge 60 ]; then
+		printf '%dm%02ds' $((s / 60)) $((s % 60))
+	else
+		printf '%ds' "$s"
+	fi
+}
+
+# Runs beside a long step: an updating line on a terminal, a line every 30 s
+# in a log file.
+ticker() {
+	local parent=$1 name=$2 log=$3 measure=$4 start=$5 n now last=0
+
+	trap '' INT
+	while sleep 1 && kill -0 "$parent" 2> /dev/null; do
+		case $measure in
+		lines:*) n="$(wc -l < "$log") of about ${measure#lines:}" ;;
+		bytes:*) n="$(($(stat -c %s "${measure#bytes:}" 2> /dev/null || echo 0) >> 20)) MiB" ;;
+		*)	 n= ;;
+		esac
+		now=$(date +%s)
+		if [ -t 1 ]; then
+			printf '\r  %s: %s %s\033[K' "$name" "$(elapsed "$start")" "$n"
+		elif [ $((now - start - last)) -ge 30 ]; then
+			last=$((now - start))
+			printf '  %s: %s %s\n' "$name" "$(elapsed "$start")" "$n"
+		fi
+	done
+}
+
+# step NAME MEASURE TEXT COMMAND...: run a long COMMAND, its output in
+# logs/NAME.log, and say how it is getting on.  MEASURE is lines:TOTAL,
+# bytes:FILE or -.
+step() {
+	local name=$1 measure=$2 text=$3 log=$B/logs/$1.log start tick rc=0
+
+	shift 3
+	start=$(date +%s)
+	if [ -t 1 ]; then
+		printf '  %s: %s, log %s' "$name" "$text" "$(short "$log")"
+	else
+		printf '  %s: %s, log %s\n' "$name" "$text" "$(short "$log")"
+	fi
+	: > "$log"
+	ticker $$ "$name" "$log" "$measure" "$start" 9>&- &
+	tick=$!
+	# shellcheck disable=SC2064
+	trap "kill $tick 2> /dev/null || :" EXIT
+	"$@" >> "$log" 2>&1 < /dev/null || rc=$?
+	kill "$tick" 2> /dev/null || :
+	wait "$tick" 2> /dev/null || :
+	trap - EXIT
+	[ ! -t 1 ] || printf '\r\033[K'
+	if [ "$rc" = 0 ]; then
+		say "  $name: $text, $(elapsed "$start")"
+		return 0
+	fi
+	say "  $name: $text, failed after $(elapsed "$start")"
+	return "$rc"
+}
+
+# fail NAME MESSAGE: the end of a step that failed, with the lines of its log
+# that say why.
+fail() {
+	local log=$B/logs/$1.log
+
+	if grep -qi 'no space left on device' "$log"; then
+		die "$1: no space left on the disk of $B; a full build needs about 8 GiB there"
+	fi
+	grep -E '(error|fatal|undefined reference|\*\*\*)' "$log" | head -n 10 >&2 ||
+		tail -n 10 "$log" >&2
+	die "$1: $2, see $(short "$log")"
+}
+
+# The patch names of the series, in order.
+series_patches() {
+	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$top/series"
+}
