@@ -159,6 +159,8 @@ extern char hyp_base[], hyp_end[], heap_start[];
 extern char vectors[];
 extern u64 el2_table[];
 void secondary_entry(void);
+void hyp_main(void *fdt) __attribute__((noreturn));
+void hyp_secondary(struct pcpu *p) __attribute__((noreturn));
 void enter_lower(struct pcpu *p) __attribute__((noreturn));
 void fp_save(struct fp_regs *fp);
 void fp_load(const struct fp_regs *fp);
@@ -174,7 +176,7 @@ void inject_abort(struct context *c, u64 esr, u64 far);
 extern struct pcpu pcpus[MAX_PCPUS];
 extern u32 nr_pcpus;
 struct pcpu *pcpu_by_mpidr(u64 mpidr);
-void pcpu_start_host(struct pcpu *p);
+void pcpu_start_host(struct pcpu *p) __attribute__((noreturn));
 
 void heap_init(void);
 void *page_alloc(void);			/* zeroed, or NULL */
@@ -317,6 +319,12 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x);
 void vcpu_sleep(struct vcpu *v, u64 type, u64 cause);
 void guest_abort(struct vcpu *v, u64 esr);
 void vmmio_complete(struct vcpu *v, u64 val);
+
+/* --- inject.c: faults that a test asks for ------------------------------------------ */
+
+bool inject_run_error(u64 *x);
+void inject_run_result(u64 *x);
+u64 core_debug(u64 op, u64 a, u64 b);
 
 /* --- console.c, string.c ---------------------------------------------------------- */
 

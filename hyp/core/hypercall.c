@@ -29,9 +29,15 @@
 #define API_FLAGS	0x10000effull
 
 #define HYP_IDENTIFY	0x00
+#define HYP_BELL_SEND	0x12
+#define HYP_BELL_RECV	0x13
+#define HYP_BELL_RESET	0x14
+#define HYP_BELL_MASK	0x15
 #define HYP_MSGQ_SEND	0x1b
 #define HYP_MSGQ_RECV	0x1c
 #define HYP_VCPU_RUN	0x65
+#define HYP_DEBUG	0x1ff0		/* this hypervisor's own: fault injection */
+#define DEBUG_CORE	0x100
 
 #define ERROR_CAP_NULL		50
 
@@ -147,6 +153,40 @@ static void msgq_recv(struct pcpu *p, u64 *x)
 	x[2] = not_empty;
 }
 
+static void bell_send(struct pcpu *p, u64 *x)
+{
+	u64 old;
+
+	(void)p;
+	must_be_zero("doorbell_send", 3, x[3]);
+	x[0] = doorbell_hyp_send(x[1], x[2], &old);
+	x[1] = old;
+}
+
+static void bell_recv(struct pcpu *p, u64 *x)
+{
+	u64 old;
+
+	(void)p;
+	must_be_zero("doorbell_receive", 3, x[3]);
+	x[0] = doorbell_hyp_receive(x[1], x[2], &old);
+	x[1] = old;
+}
+
+static void bell_reset(struct pcpu *p, u64 *x)
+{
+	(void)p;
+	must_be_zero("doorbell_reset", 2, x[2]);
+	x[0] = doorbell_hyp_reset(x[1]);
+}
+
+static void bell_mask(struct pcpu *p, u64 *x)
+{
+	(void)p;
+	must_be_zero("doorbell_mask", 4, x[4]);
+	x[0] = doorbell_hyp_mask(x[1], x[2], x[3]);
+}
+
 static void run(struct pcpu *p, u64 *x)
 {
 	void *object;
@@ -158,8 +198,19 @@ static void run(struct pcpu *p, u64 *x)
 			 &object);
 	if (err)
 		x[0] = err;
-	else
+	else if (!inject_run_error(x))
 		vcpu_run(p, object, x);
+}
+
+static void debug(struct pcpu *p, u64 *x)
+{
+	(void)p;
+	if (!option_u64("debug", 0))
+		x[0] = UNKNOWN;
+	else if (x[1] < DEBUG_CORE)
+		x[0] = rm_debug(x[1], x[2], x[3]);
+	else
+		x[0] = core_debug(x[1], x[2], x[3]);
 }
 
 static const struct {
@@ -167,9 +218,14 @@ static const struct {
 	void (*call)(struct pcpu *p, u64 *x);
 } hypercalls[] = {
 	{ HYP_IDENTIFY, identify },
+	{ HYP_BELL_SEND, bell_send },
+	{ HYP_BELL_RECV, bell_recv },
+	{ HYP_BELL_RESET, bell_reset },
+	{ HYP_BELL_MASK, bell_mask },
 	{ HYP_MSGQ_SEND, msgq_send },
 	{ HYP_MSGQ_RECV, msgq_recv },
 	{ HYP_VCPU_RUN, run },
+	{ HYP_DEBUG, debug },
 };
 
 /* p is NULL for a guest, whose capability space is empty. */

@@ -51,12 +51,11 @@ void pcpu_start_host(struct pcpu *p)
 	enter_lower(p);
 }
 
-void __attribute__((noreturn)) hyp_secondary(struct pcpu *p)
+void hyp_secondary(struct pcpu *p)
 {
 	hyp_lock();
 	cpu_setup(p);
 	pcpu_start_host(p);
-	__builtin_unreachable();
 }
 
 static void map_ram(void)
@@ -86,7 +85,7 @@ static void check_kernel(u64 kernel)
 			   kernel, kernel);
 }
 
-void __attribute__((noreturn)) hyp_main(void *fdt)
+void hyp_main(void *fdt)
 {
 	struct pcpu *p;
 	u64 kernel;
@@ -122,5 +121,4 @@ void __attribute__((noreturn)) hyp_main(void *fdt)
 	p->entry = kernel;
 	p->arg = (u64)fdt;
 	pcpu_start_host(p);
-	__builtin_unreachable();
 }

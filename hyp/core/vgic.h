@@ -50,6 +50,7 @@ void vgic_init(struct vgic *v, void (*notify)(struct vgic *v, u32 cpu));
 void vgic_add_cpu(struct vgic *v);
 
 void vgic_set_line(struct vgic *v, u32 cpu, u32 intid, bool level);
+void vgic_assert(struct vgic *v, u32 cpu, u32 intid);
 void vgic_pulse(struct vgic *v, u32 cpu, u32 intid);
 void vgic_sgi1r(struct vgic *v, u32 self, u64 val);
 
