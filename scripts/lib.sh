@@ -12,10 +12,15 @@ B=${BUILD:-$top/build}
 mkdir -p "$B/logs" "$B/dl"
 B=$(cd "$B" && pwd)
 
+# Variables given to our make are no business of the kernel's make.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
 export LC_ALL=C
 export ARCH=arm64
 export CROSS_COMPILE=aarch64-linux-gnu-
 export CCACHE_DIR=${CCACHE_DIR:-$B/ccache}
+# Objects are found again wherever the repository is cloned to.
+export CCACHE_BASEDIR=$B
 # The same source gives the same image, whoever builds it and when.
 export KBUILD_BUILD_TIMESTAMP='1970-01-01'
 export KBUILD_BUILD_USER=gunyah
@@ -124,4 +129,31 @@ fail() {
 # The patch names of the series, in order.
 series_patches() {
 	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$top/series"
+}
+
+# git format-patch whose output depends on the commits and on nothing else.
+# Usage: format_patches TREE RANGE DIRECTORY
+format_patches() {
+	GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 git -C "$1" \
+		-c core.abbrev=12 -c core.quotePath=true -c diff.algorithm=myers \
+		-c diff.renames=true -c diff.noprefix=false -c format.useAutoBase=false \
+		format-patch -q --zero-commit --no-signature --no-numbered --no-thread \
+		--full-index -o "$3" "$2"
+}
+
+# The folders that hold the end state of what the series adds.
+# shellcheck disable=SC2034 # for the scripts
+end_state_folders="Documentation arch drivers include samples tools"
+
+# export_end_state TREE BASE HEAD DIRECTORY: every file the series adds, and
+# MAINTAINERS.fragment with the lines it adds to MAINTAINERS.
+export_end_state() {
+	local tree=$1 base=$2 head=$3 dir=$4 files
+
+	mapfile -t files < <(git -C "$tree" diff --no-renames --name-only --diff-filter=A "$base" "$head")
+	if [ ${#files[@]} -gt 0 ]; then
+		git -C "$tree" archive --format=tar "$head" -- "${files[@]}" | tar -xf - -C "$dir"
+	fi
+	git -C "$tree" diff --no-color -U0 "$base" "$head" -- MAINTAINERS |
+		sed -n '/^+++/d; s/^+//p' > "$dir/MAINTAINERS.fragment"
 }

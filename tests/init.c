@@ -61,7 +61,7 @@ static long long now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-static void power_off(void)
+static void __attribute__((noreturn)) power_off(void)
 {
 	sync();
 	reboot(RB_POWER_OFF);
@@ -261,6 +261,18 @@ static int check_hang(struct ktap *k)
 	return 1;
 }
 
+static int check_warning(struct ktap *k)
+{
+	(void)k;
+	return write_file("/dev/kmsg", "WARNING: seeded by tests/init.c") ? 1 : 0;
+}
+
+static int check_early_end(struct ktap *k)
+{
+	(void)k;
+	power_off();
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct ktap *k);
@@ -270,6 +282,8 @@ static const struct {
 	{ ":kunit", check_kunit },
 	{ ":panic", check_panic },
 	{ ":hang", check_hang },
+	{ ":warning", check_warning },
+	{ ":early-end", check_early_end },
 };
 
 /* --- commands ------------------------------------------------------------- */
