@@ -149,8 +149,8 @@ enum cap_type { CAP_NONE, CAP_MSGQUEUE, CAP_DOORBELL, CAP_VCPU };
 
 /* false when no slot is free; every 64-bit value can be an id, also 0 */
 bool cap_create(enum cap_type type, u32 rights, void *object, u64 *capid);
-/* Lookups fail with 51 from now on; the slot stays taken. */
-void cap_revoke(u64 capid);
+/* Lookups fail with error from now on: 33 (object not active), 51 (revoked). */
+void cap_disable(u64 capid, u64 error);
 /* Lookups fail with 50, until the slot is used again. */
 void cap_delete(u64 capid);
 /* returns an ABI error; *object is set on 0 */

@@ -16,7 +16,7 @@
 struct cap {
 	enum cap_type type;
 	u32 rights;
-	bool revoked;
+	u64 error;			/* of lookups, ERR_OK when active */
 	void *object;
 };
 
@@ -79,23 +79,26 @@ bool cap_create(enum cap_type type, u32 rights, void *object, u64 *capid)
 	return false;
 }
 
-void cap_revoke(u64 capid)
+static struct cap *existing_cap(u64 capid)
 {
 	struct cap *cap = cap_at(capid);
 
 	if (!cap || cap->type == CAP_NONE)
-		plat_panic("revoke of capability 0x%lx, which does not exist", capid);
-	cap->revoked = true;
+		plat_panic("capability 0x%lx does not exist", capid);
+	return cap;
+}
+
+void cap_disable(u64 capid, u64 error)
+{
+	struct cap *cap = existing_cap(capid);
+
+	cap->error = error;
 	cap->object = NULL;
 }
 
 void cap_delete(u64 capid)
 {
-	struct cap *cap = cap_at(capid);
-
-	if (!cap || cap->type == CAP_NONE)
-		plat_panic("delete of capability 0x%lx, which does not exist", capid);
-	*cap = (struct cap){ 0 };
+	*existing_cap(capid) = (struct cap){ 0 };
 	used--;
 }
 
@@ -107,12 +110,14 @@ u64 cap_lookup(u64 capid, enum cap_type type, u32 rights, void **object)
 		return ERR_ARGUMENT_INVALID;
 	if (cap->type == CAP_NONE)
 		return ERR_CAP_NULL;
-	if (cap->revoked)
+	if (cap->error == ERR_CAP_REVOKED)
 		return ERR_CAP_REVOKED;
 	if (cap->type != type)
 		return ERR_CAP_WRONG_TYPE;
 	if ((cap->rights & rights) != rights)
 		return ERR_CAP_RIGHTS;
+	if (cap->error)
+		return cap->error;
 	*object = cap->object;
 	return ERR_OK;
 }

@@ -43,13 +43,22 @@ static void update(struct doorbell *d, bool sent)
 		guest_virq_pulse(d->guest, d->intid);
 }
 
+static u64 lookup(u64 capid, u32 right, struct doorbell **d)
+{
+	void *object = NULL;
+	u64 err = cap_lookup(capid, CAP_DOORBELL, right, &object);
+
+	*d = object;
+	return err;
+}
+
 u64 doorbell_hyp_send(u64 capid, u64 new_flags, u64 *old)
 {
 	struct doorbell *d;
 	u64 err;
 
 	*old = 0;
-	err = cap_lookup(capid, CAP_DOORBELL, CAP_RIGHT_BELL_SEND, (void **)&d);
+	err = lookup(capid, CAP_RIGHT_BELL_SEND, &d);
 	if (err)
 		return err;
 	*old = d->flags;
@@ -64,7 +73,7 @@ u64 doorbell_hyp_receive(u64 capid, u64 clear_flags, u64 *old)
 	u64 err;
 
 	*old = 0;
-	err = cap_lookup(capid, CAP_DOORBELL, CAP_RIGHT_BELL_RECV, (void **)&d);
+	err = lookup(capid, CAP_RIGHT_BELL_RECV, &d);
 	if (err)
 		return err;
 	if (!clear_flags)
@@ -80,7 +89,7 @@ u64 doorbell_hyp_reset(u64 capid)
 	struct doorbell *d;
 	u64 err;
 
-	err = cap_lookup(capid, CAP_DOORBELL, CAP_RIGHT_BELL_RECV, (void **)&d);
+	err = lookup(capid, CAP_RIGHT_BELL_RECV, &d);
 	if (err)
 		return err;
 	d->flags = 0;
@@ -95,7 +104,7 @@ u64 doorbell_hyp_mask(u64 capid, u64 enable_mask, u64 ack_mask)
 	struct doorbell *d;
 	u64 err;
 
-	err = cap_lookup(capid, CAP_DOORBELL, CAP_RIGHT_BELL_RECV, (void **)&d);
+	err = lookup(capid, CAP_RIGHT_BELL_RECV, &d);
 	if (err)
 		return err;
 	d->enable_mask = enable_mask;

@@ -7,6 +7,7 @@
 
 #define ERR_OK			0
 #define ERR_ARGUMENT_INVALID	1
+#define ERR_OBJECT_STATE	33
 #define ERR_CAP_NULL		50
 #define ERR_CAP_REVOKED		51
 #define ERR_CAP_WRONG_TYPE	52

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The resource manager: start, its one loop, and its table of calls. */
+#include <string.h>
+
+#include "rm.h"
+
+static u64 random_state;
+
+u64 rm_random(u64 from, u64 to)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return from + ((random_state * 0x2545f4914f6cdd1dUL) >> 16) % (to - from + 1);
+}
+
+/* A header keeps the size and the 16-byte alignment. */
+#define HEAP_HEADER	16u
+
+static size_t heap_used;
+
+void *rm_alloc(size_t size)
+{
+	u8 *p = plat_alloc(size + HEAP_HEADER);
+
+	if (!p)
+		return NULL;
+	*(size_t *)p = size;
+	heap_used += size;
+	return p + HEAP_HEADER;
+}
+
+void rm_free(void *p)
+{
+	u8 *start = p;
+
+	if (!p)
+		return;
+	start -= HEAP_HEADER;
+	heap_used -= *(size_t *)start;
+	plat_free(start);
+}
+
+size_t rm_heap_used(void)
+{
+	return heap_used;
+}
+
+u16 get16(const u8 *p)
+{
+	return (u16)(p[0] | p[1] << 8);
+}
+
+u32 get32(const u8 *p)
+{
+	return get16(p) | (u32)get16(p + 2) << 16;
+}
+
+u64 get64(const u8 *p)
+{
+	return get32(p) | (u64)get32(p + 4) << 32;
+}
+
+void put16(u8 *p, u16 v)
+{
+	p[0] = (u8)v;
+	p[1] = (u8)(v >> 8);
+}
+
+void put32(u8 *p, u32 v)
+{
+	put16(p, (u16)v);
+	put16(p + 2, (u16)(v >> 16));
+}
+
+static u32 vm_get_vmid(const struct request *req, struct reply *rep)
+{
+	(void)req;
+	put32(rep->data, VMID_HOST);
+	rep->len = 4;
+	return RM_OK;
+}
+
+static u32 vm_host_get_type(const struct request *req, struct reply *rep)
+{
+	(void)req;
+	/* AArch64, Gunyah with a resource manager, version 1 */
+	put32(rep->data, 0x01000164);
+	rep->len = 4;
+	return RM_OK;
+}
+
+#define ANY_LEN	0xffffffffu
+
+static const struct {
+	u32 id;
+	u32 len;
+	u32 (*handle)(const struct request *req, struct reply *rep);
+} calls[] = {
+	{ MEM_DONATE,		ANY_LEN, mem_create },
+	{ MEM_LEND,		ANY_LEN, mem_create },
+	{ MEM_SHARE,		ANY_LEN, mem_create },
+	{ MEM_RECLAIM,		8,	 mem_reclaim },
+	{ MEM_APPEND,		ANY_LEN, mem_append },
+	{ VM_ALLOCATE,		4,	 vm_allocate },
+	{ VM_DEALLOCATE,	4,	 vm_deallocate },
+	{ VM_START,		4,	 vm_start },
+	{ VM_STOP,		8,	 vm_stop },
+	{ VM_RESET,		4,	 vm_reset },
+	{ VM_CONFIG_IMAGE,	40,	 vm_config_image },
+	{ VM_AUTH_IMAGE,	ANY_LEN, vm_auth_image },
+	{ VM_INIT,		4,	 vm_init },
+	{ VM_GET_STATE,		4,	 vm_get_state },
+	{ VM_GET_HYP_RESOURCES,	4,	 vm_get_hyp_resources },
+	{ VM_GET_VMID,		0,	 vm_get_vmid },
+	{ VM_HOST_GET_TYPE,	0,	 vm_host_get_type },
+};
+
+u32 rm_dispatch(const struct request *req, struct reply *rep)
+{
+	u32 error;
+
+	rep->len = 0;
+	if (debug_fail_request(req, &error))
+		return error;
+	for (u32 i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (calls[i].id != req->id)
+			continue;
+		if (calls[i].len != ANY_LEN && calls[i].len != req->len)
+			return RM_MSG_INVALID;
+		return calls[i].handle(req, rep);
+	}
+	plat_log("rm: call 0x%x is not implemented", req->id);
+	return RM_UNIMPLEMENTED;
+}
+
+static bool is_option(const char *name, const char *value)
+{
+	const char *v = plat_option(name);
+
+	return v && !strcmp(v, value);
+}
+
+static u64 seed(void)
+{
+	const char *v = plat_option("seed");
+	u64 n = 0;
+
+	if (!v)
+		return plat_random();
+	for (; *v >= '0' && *v <= '9'; v++)
+		n = n * 10 + (u64)(*v - '0');
+	return n;
+}
+
+void rm_init(void)
+{
+	/* The generator must not start from 0, nor from a small number. */
+	random_state = (seed() + 1) * 0x9e3779b97f4a7c15UL;
+	if (!random_state)
+		random_state = 1;
+	cspace_init(is_option("capids", "zero"),
+		    rm_random(0, 0xffffffff) << 32 | rm_random(0, 0xffffffff),
+		    rm_random(0, 0xffff));
+	virq_init();
+	if (!rpc_init())
+		plat_panic("rm: no memory for the message queues");
+}
+
+void rm_poll(void)
+{
+	u64 now = plat_now_us();
+
+	rpc_deliver(now);
+	vm_poll(now);
+	if (!vm_kill_pending())
+		rpc_serve(now);
+	rpc_transmit(now);
+}
+
+u64 rm_deadline_us(void)
+{
+	u64 rpc = rpc_deadline(!vm_kill_pending());
+	u64 vm = vm_deadline();
+
+	return rpc < vm ? rpc : vm;
+}
