@@ -14,5 +14,6 @@ fi
 scripts/deps boot
 scripts/fetch
 scripts/apply
+[ "${1:-boot}" != shell ] || scripts/busybox
 scripts/build "${CONFIG:-plain}"
 scripts/boot "${1:-boot}" "${CONFIG:-plain}"
