@@ -87,6 +87,8 @@ struct pcpu {
 
 	struct vcpu *vcpu;		/* running here, or NULL */
 	u64 slice_end;
+	u64 entry_pc;
+	u32 extensions;			/* of this slice */
 	u32 ppi_active;			/* physical PPIs set active for it */
 	u64 cnthp;			/* armed compare value, or NEVER */
 };

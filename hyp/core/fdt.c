@@ -10,6 +10,7 @@
 
 struct machine machine;
 static char options[2048];
+static size_t options_len;
 
 static u64 cells(const fdt32_t *p, int n)
 {
@@ -69,6 +70,7 @@ static void read_options(const void *fdt)
 		plat_panic("the command line is %d bytes, %zu fit", len,
 			   sizeof(options) - 1);
 	memcpy(options, args, (size_t)len);
+	options_len = (size_t)len;
 	/* Tokens end with NUL, the list with an empty one. */
 	for (char *p = options; *p; p++) {
 		if (*p == ' ')
@@ -81,7 +83,7 @@ const char *plat_option(const char *name)
 	size_t len = strlen(name);
 	const char *p;
 
-	for (p = options; p < options + sizeof(options) - 1; p += strlen(p) + 1) {
+	for (p = options; p < options + options_len; p += strlen(p) + 1) {
 		if (!strncmp(p, "hyp.", 4) && !strncmp(p + 4, name, len) &&
 		    p[4 + len] == '=')
 			return p + 4 + len + 1;

@@ -55,6 +55,11 @@
 /* One in so many runs, what the real thing does now and then. */
 #define RARELY		64
 #define SLICE_US	100
+/*
+ * An emulated CPU can be slow enough to spend a slice on the way into the
+ * guest.  A slice without an instruction is repeated, longer, this often.
+ */
+#define MAX_EXTENSIONS	8
 
 void guest_el2_setup(const struct vcpu *v)
 {
@@ -121,6 +126,15 @@ static void pause(struct pcpu *p, struct vcpu *v)
 	vgic_sync(&v->guest->vgic, v->label, v->ctx.gic.lr, gic_nr_lrs());
 }
 
+static void start_slice(struct pcpu *p)
+{
+	static u64 slice;
+
+	if (!slice)
+		slice = timer_from_us(option_u64("slice", SLICE_US));
+	p->slice_end = timer_now() + (slice << p->extensions);
+}
+
 static void enter(struct pcpu *p, struct vcpu *v)
 {
 	el1_save(&p->host.el1);
@@ -133,9 +147,19 @@ static void enter(struct pcpu *p, struct vcpu *v)
 	guest_el2_setup(v);
 	el1_load(&v->ctx.el1);
 	fp_load(&v->ctx.fp);
-	p->slice_end = timer_now() +
-		       timer_from_us(option_u64("slice", SLICE_US));
+	p->entry_pc = v->ctx.pc;
+	p->extensions = 0;
+	start_slice(p);
 	resume(p, v);
+}
+
+static bool extend_slice(struct pcpu *p, const struct vcpu *v)
+{
+	if (v->ctx.pc != p->entry_pc || p->extensions == MAX_EXTENSIONS)
+		return false;
+	p->extensions++;
+	start_slice(p);
+	return true;
 }
 
 static void set_result(struct vcpu *v, u64 *x, enum run_state state, u64 d0,
@@ -399,7 +423,8 @@ void guest_trap(struct pcpu *p, u64 kind)
 	timer_run_due();
 	now = timer_now();
 	if (for_host || v->killed || !v->on || v->state != VCPU_RUNNABLE ||
-	    now >= p->slice_end || timer_next(&p->host.timer) <= now)
+	    timer_next(&p->host.timer) <= now ||
+	    (now >= p->slice_end && !extend_slice(p, v)))
 		leave(p, v);
 	else
 		resume(p, v);
