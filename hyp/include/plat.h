@@ -121,7 +121,11 @@ int rm_host_dt(void *fdt);
  * when plat_now_us() has reached rm_deadline_us() (~0 = nothing is due). */
 void rm_poll(void);
 u64 rm_deadline_us(void);
-/* A guest ended by itself; rm_ kills its vCPUs from rm_poll(). */
+/*
+ * A guest ended by itself; rm_ kills its vCPUs from rm_poll().  For
+ * GUEST_EXIT_RESET2 reset_type is the state word that vcpu_run returns: bit 62
+ * for the 64-bit call, the type in bits 31:0.
+ */
 void rm_guest_exited(struct guest *g, enum guest_exit why, u64 reset_type,
 		     u64 cookie);
 

@@ -14,7 +14,10 @@
  *   0x07 STUCK	number of RESETs that never get to STATUS(RESET)
  *   0x08 CLEAR	forget all of the above
  *   0x09 FLOOD	number			notification id
- *   0x20 ...	statistics, in the order of the enum below
+ *   0x20 ...	statistics: 0x20 parcels, 0x21 VMIDs, 0x22 host interrupts (with
+ *		RM's own two), 0x23 capabilities (same), 0x24 bytes of heap in
+ *		use, 0x25 requests, 0x26 pages in parcels, 0x27 replies and 0x28
+ *		notifications that RM dropped
  *
  * "message" is the id of a call (or of a notification, for DROP to CUT) in bits
  * 31:0 and how many of them to let pass first in bits 63:32.  Each rule applies

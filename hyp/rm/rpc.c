@@ -86,6 +86,13 @@ const struct rpc_stats *rpc_stats(void)
 
 /* --- towards the host ------------------------------------------------------ */
 
+static void set_length(struct message *m, size_t len)
+{
+	m->len = (u32)len;
+	m->continuations = len ? (u8)((len - 1) / PAYLOAD) : 0;
+	m->packets_left = m->continuations + 1u;
+}
+
 static struct message *message_new(u8 type, u32 id, u16 seq, size_t len)
 {
 	struct message *m = rm_alloc(sizeof(*m) + len);
@@ -96,9 +103,7 @@ static struct message *message_new(u8 type, u32 id, u16 seq, size_t len)
 	m->id = id;
 	m->seq = seq;
 	m->type = type;
-	m->len = (u32)len;
-	m->continuations = len ? (u8)((len - 1) / PAYLOAD) : 0;
-	m->packets_left = m->continuations + 1u;
+	set_length(m, len);
 	return m;
 }
 
@@ -226,11 +231,8 @@ static void emit(u8 type, u32 id, u16 seq, const void *head, size_t head_len,
 			memcpy(m->data, head, head_len);
 		if (data_len)
 			memcpy(m->data + head_len, data, data_len);
-		if (out.len < m->len) {
-			m->len = (u32)out.len;
-			m->continuations = m->len ? (u8)((m->len - 1) / PAYLOAD) : 0;
-			m->packets_left = m->continuations + 1u;
-		}
+		if (out.len < m->len)
+			set_length(m, out.len);
 		if (out.delay_us)
 			send_at(m, plat_now_us() + out.delay_us);
 		else

@@ -8,6 +8,8 @@ bool fake_host_mapped[RAM_PAGES];
 struct guest *fake_guests[64];
 size_t fake_allocated;
 u32 fake_stop_polls = 2;
+size_t fake_fail_size;
+u32 fake_fail_map;
 bool fake_verbose;
 jmp_buf fake_violation_jump;
 bool fake_expect_violation;
@@ -92,8 +94,11 @@ u64 plat_random(void)
 
 void *plat_alloc(size_t size)
 {
-	void *p = calloc(1, size);
+	void *p;
 
+	if (fake_fail_size && size >= fake_fail_size)
+		return NULL;
+	p = calloc(1, size);
 	if (p)
 		fake_allocated++;
 	return p;
@@ -168,6 +173,8 @@ struct guest *guest_create(u16 vmid, const struct guest_gic *gic)
 		if (fake_guests[i])
 			continue;
 		fake_guests[i] = plat_alloc(sizeof(struct guest));
+		if (!fake_guests[i])
+			return NULL;
 		fake_guests[i]->vmid = vmid;
 		fake_guests[i]->gic = *gic;
 		return fake_guests[i];
@@ -189,7 +196,7 @@ bool guest_map(struct guest *g, u64 ipa, u64 pa, u64 size, u32 rights)
 	for (u32 i = 0; i < g->n_maps; i++)
 		if (ipa < g->map[i].ipa + g->map[i].size && g->map[i].ipa < ipa + size)
 			abort();
-	if (g->n_maps == 4096)
+	if (g->n_maps == 4096 || (fake_fail_map && !--fake_fail_map))
 		return false;
 	g->map[g->n_maps++] = (struct mapping){ ipa, pa, size, rights };
 	return true;

@@ -55,6 +55,8 @@ extern bool fake_host_mapped[RAM_PAGES];
 extern struct guest *fake_guests[64];	/* by creation, NULL when destroyed */
 extern size_t fake_allocated;
 extern u32 fake_stop_polls;		/* before a killed guest has stopped */
+extern size_t fake_fail_size;		/* allocations from here on fail, 0 = none */
+extern u32 fake_fail_map;		/* the nth guest_map() from now */
 extern bool fake_verbose;
 extern jmp_buf fake_violation_jump;
 extern bool fake_expect_violation;

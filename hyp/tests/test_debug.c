@@ -97,6 +97,10 @@ static void cut_long_reply(void)
 	CHECK_EQ(call_vmid(VM_GET_HYP_RESOURCES, s.vmid), 0);
 	CHECK_EQ(reply_len, 296);
 	CHECK_EQ(reply_packets, 2);
+	CHECK_EQ(rm_debug(5, next(VM_GET_HYP_RESOURCES, 0), 232), 0);
+	CHECK_EQ(call_vmid(VM_GET_HYP_RESOURCES, s.vmid), 0);
+	CHECK_EQ(reply_len, 228);
+	CHECK_EQ(reply_packets, 1);
 }
 
 static void late_reply_meets_next_request(void)

@@ -53,12 +53,12 @@ static void cspace_errors(void)
 	CHECK_EQ(cap_count(), 0);
 }
 
-static void cspace_full(void)
+static void fill(u64 base)
 {
 	int object;
 	u64 id, last = 0;
 
-	cspace_init(false, ~0UL, 0xffff);
+	cspace_init(false, base, 0xffff);
 	for (u32 i = 0; i < 1024; i++) {
 		CHECK(cap_create(CAP_VCPU, 1, &object, &id));
 		CHECK(id < 0xffffff0000000000UL);
@@ -70,6 +70,15 @@ static void cspace_full(void)
 	cap_delete(last);
 	CHECK(cap_create(CAP_VCPU, 1, &object, &id));
 	CHECK_EQ(id, last);
+}
+
+static void cspace_full(void)
+{
+	fill(~0UL);
+	/* ids that would grow into the forbidden range */
+	fill(0xfffffeffffffffff);
+	fill(0xffffff0000000000 - 0x1000 * 0xffffUL);
+	fill(0x100000000);
 }
 
 static void cspace_scrambled_at_boot(void)

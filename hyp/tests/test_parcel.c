@@ -343,6 +343,37 @@ static void in_use_until_reset(void)
 	CHECK_EQ(n_unmapped(), 0);
 }
 
+static void no_memory(void)
+{
+	struct create c;
+	struct sgl sgl[64];
+	size_t heap;
+	u32 handle;
+
+	boot();
+	heap = rm_heap_used();
+	c = one(vm, 7);
+	/* for the bitmap of pages */
+	fake_fail_size = 4000;
+	CHECK_EQ(mem_call(MEM_LEND, &c, &handle), RM_NOMEM);
+	fake_fail_size = 0;
+	CHECK_EQ(n_unmapped(), 0);
+	CHECK_EQ(rm_heap_used(), heap);
+
+	/* a longer list of ranges */
+	c.flags = 2;
+	CHECK_EQ(mem_call(MEM_LEND, &c, &handle), 0);
+	for (u32 i = 0; i < 64; i++)
+		sgl[i] = (struct sgl){ A + 0x100000 + i * 0x2000UL, 0x1000 };
+	fake_fail_size = 2000;
+	CHECK_EQ(append(handle, 1, sgl, 64), RM_NOMEM);
+	fake_fail_size = 0;
+	CHECK_EQ(n_unmapped(), 16);
+	CHECK_EQ(append(handle, 1, sgl, 64), 0);
+	CHECK_EQ(reclaim(handle), 0);
+	CHECK_EQ(rm_heap_used(), heap);
+}
+
 const struct test parcel_tests[] = {
 	{ "parcel_lend_and_reclaim", lend_and_reclaim },
 	{ "parcel_share_keeps_mapping", share_keeps_mapping },
@@ -355,5 +386,6 @@ const struct test parcel_tests[] = {
 	{ "parcel_append_rules", append_rules },
 	{ "parcel_sanitize", sanitize },
 	{ "parcel_in_use_until_reset", in_use_until_reset },
+	{ "parcel_no_memory", no_memory },
 	{ }
 };

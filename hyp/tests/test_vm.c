@@ -781,6 +781,144 @@ static void no_leaks(void)
 		CHECK(fake_host_mapped[i]);
 }
 
+/* --- nothing left ----------------------------------------------------------------------------- */
+
+static u32 fill_cspace(u64 *ids, u32 leave)
+{
+	static int object;
+	u32 n = 0;
+
+	while (cap_create(CAP_DOORBELL, 0, &object, &ids[n]))
+		n++;
+	while (leave--)
+		cap_delete(ids[--n]);
+	return n;
+}
+
+static void check_clean(void)
+{
+	CHECK_EQ(cap_count(), 2);
+	CHECK_EQ(virq_count(), 2);
+	CHECK_EQ(parcel_pages(), 0);
+	CHECK_EQ(vm_count(), 0);
+}
+
+static void no_capability_left(void)
+{
+	static u64 ids[1024];
+	struct dt dt = good_dt;
+	u32 n;
+
+	dt.cpus = 2;
+	dt.doorbells = 2;
+	host_boot();
+	for (u32 leave = 0; leave < 4; leave++) {
+		struct setup s = vm_configured(&dt);
+
+		n = fill_cspace(ids, leave);
+		CHECK_EQ(call_vmid(VM_INIT, s.vmid), RM_NORESOURCE);
+		while (n)
+			cap_delete(ids[--n]);
+		vm_gone(&s);
+		check_clean();
+	}
+}
+
+static void no_memory_for_init(void)
+{
+	size_t heap, allocated;
+
+	host_boot();
+	heap = rm_heap_used();
+	allocated = fake_allocated;
+	for (u32 i = 0; i < 2; i++) {
+		struct setup s = vm_configured(&good_dt);
+
+		/* the configuration is larger than the DTB; the guest than both */
+		fake_fail_size = i ? sizeof(struct guest) : sizeof(struct vm_config);
+		CHECK_EQ(call_vmid(VM_INIT, s.vmid), i ? RM_NORESOURCE : RM_NOMEM);
+		fake_fail_size = 0;
+		CHECK_EQ(vm_state_of(s.vmid), VM_STATE_INIT_FAILED);
+		vm_gone(&s);
+		check_clean();
+		CHECK_EQ(rm_heap_used(), heap);
+		CHECK_EQ(fake_allocated, allocated);
+	}
+}
+
+static void no_memory_for_start(void)
+{
+	struct setup s;
+
+	host_boot();
+	s = vm_ready(&good_dt);
+	/* for the device tree */
+	fake_fail_size = 0x8000;
+	CHECK_EQ(call_vmid(VM_START, s.vmid), RM_NORESOURCE);
+	fake_fail_size = 0;
+	vm_gone(&s);
+	/* for the guest's stage 2 */
+	s = vm_ready(&good_dt);
+	fake_fail_map = 1;
+	CHECK_EQ(call_vmid(VM_START, s.vmid), RM_NORESOURCE);
+	/* nothing was accepted */
+	CHECK_EQ(reclaim(s.handle), 0);
+	reset(s.vmid);
+	CHECK_EQ(call_vmid(VM_DEALLOCATE, s.vmid), 0);
+	check_clean();
+}
+
+static void no_memory_for_scattered_image(void)
+{
+	struct setup s;
+	struct sgl rest[4];
+	struct create c = {
+		.flags = 2,
+		.n_acl = 1,
+		.acl = { { 0x80, 7, 0 } },
+		.n_sgl = 1,
+		.sgl = { { IMAGE_IPA, 0x10000 } },
+	};
+
+	host_boot();
+	CHECK_EQ(call_vmid(VM_ALLOCATE, 0), 0);
+	s = (struct setup){ .vmid = 0x80, .size = 0x10000, .dtb_size = 0x10000 };
+	dt_build(&good_dt, IMAGE_IPA);
+	for (u32 i = 0; i < 4; i++)
+		rest[i] = (struct sgl){ SHARED_IPA + i * 0x10000, 0x1000 };
+	CHECK_EQ(mem_call(MEM_LEND, &c, &s.handle), 0);
+	CHECK_EQ(append(s.handle, 1, rest, 4), 0);
+	CHECK_EQ(config(&s), 0);
+	CHECK_EQ(call_vmid(VM_INIT, s.vmid), 0);
+	/* the fourth of five ranges */
+	fake_fail_map = 4;
+	CHECK_EQ(call_vmid(VM_START, s.vmid), RM_NORESOURCE);
+	CHECK_EQ(guest_of(s.vmid)->n_maps, 1);
+	CHECK_EQ(reclaim(s.handle), 0);
+}
+
+static void unfinished_image(void)
+{
+	struct setup s;
+	struct create c = {
+		.flags = 2,
+		.n_acl = 1,
+		.acl = { { 0x80, 7, 0 } },
+		.n_sgl = 1,
+		.sgl = { { IMAGE_IPA, 0x10000 } },
+	};
+
+	host_boot();
+	CHECK_EQ(call_vmid(VM_ALLOCATE, 0), 0);
+	s = (struct setup){ .vmid = 0x80, .size = 0x10000, .dtb_size = 0x10000 };
+	dt_build(&good_dt, IMAGE_IPA);
+	CHECK_EQ(mem_call(MEM_LEND, &c, &s.handle), 0);
+	CHECK_EQ(config(&s), 0);
+	CHECK_EQ(call_vmid(VM_INIT, s.vmid), RM_MEM_INVALID);
+	vm_gone(&s);
+	check_clean();
+}
+
 const struct test vm_tests[] = {
 	{ "vm_state_table", state_table },
 	{ "vm_killer_deallocate_unknown", killer_deallocate_unknown },
@@ -806,5 +944,10 @@ const struct test vm_tests[] = {
 	{ "vm_reset_takes_turns", reset_takes_turns },
 	{ "vm_no_peer_after_reset", no_peer_after_reset },
 	{ "vm_no_leaks", no_leaks },
+	{ "vm_no_capability_left", no_capability_left },
+	{ "vm_no_memory_for_init", no_memory_for_init },
+	{ "vm_no_memory_for_start", no_memory_for_start },
+	{ "vm_no_memory_for_scattered_image", no_memory_for_scattered_image },
+	{ "vm_unfinished_image", unfinished_image },
 	{ }
 };
