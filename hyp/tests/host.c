@@ -310,7 +310,14 @@ const struct dt good_dt = {
 	.gicd = 0x3fff0000,
 };
 
-#define DO(x) do { int err_ = (x); if (err_ < 0) { printf("# %s: %d\n", #x, err_); exit(1); } } while (0)
+#define DO(x) do {							\
+	int err_ = (x);							\
+									\
+	if (err_ < 0) {							\
+		printf("# %s: %d\n", #x, err_);				\
+		exit(1);						\
+	}								\
+} while (0)
 
 static void u64_prop(void *fdt, int node, const char *name, u64 a, u64 b, bool two)
 {
@@ -334,7 +341,7 @@ static void build_cpus(void *fdt, const struct dt *dt)
 
 	DO(fdt_setprop_u32(fdt, cpus, "#address-cells", 1));
 	DO(fdt_setprop_u32(fdt, cpus, "#size-cells", 0));
-	for (u32 i = dt->cpus; i--;) {
+	for (u32 i = dt->cpus; i-- > 0; ) {
 		int cpu;
 
 		snprintf(name, sizeof(name), "cpu@%u", i);
@@ -355,7 +362,7 @@ static void build_vdevs(void *fdt, int config, const struct dt *dt)
 	int node;
 
 	/* libfdt puts each new node before the others */
-	for (u32 i = dt->doorbells; i--;) {
+	for (u32 i = dt->doorbells; i-- > 0; ) {
 		fdt32_t irq[3] = { 0, cpu_to_fdt32(16 + i), cpu_to_fdt32(1) };
 
 		snprintf(name, sizeof(name), "bell-%u", i);
