@@ -135,25 +135,24 @@ bool vcpu_pending(struct vcpu *v)
 	return vgic_pending(&v->guest->vgic, v->label, v->ctx.gic.vmcr);
 }
 
-/* A timer that has expired already, or is masked in the GIC, wakes nobody. */
-static u64 sleep_end(u64 ctl, u64 cval, u64 now, bool enabled)
+/*
+ * The compare value that ends the sleep.  A timer whose line is high already
+ * did not wake it, one that is masked in the GIC never will.
+ */
+static u64 sleep_end(struct vcpu *v, u32 ppi, u64 ctl, u64 cval)
 {
-	bool ticks = timer_line(ctl, 0, now);
+	const struct vgic_irq *irq = &v->guest->vgic.cpu[v->label].irq[ppi];
 
-	return ticks && enabled && cval > now ? cval : NEVER;
+	return timer_line(ctl, 0, 0) && irq->enabled && !irq->line ? cval : NEVER;
 }
 
+/* Call vcpu_sample_timers() and vcpu_pending() before. */
 void vcpu_sleep(struct vcpu *v, u64 type, u64 cause)
 {
 	const struct timer_regs *t = &v->ctx.timer;
-	struct vgic *vgic = &v->guest->vgic;
-	u64 now = timer_now();
-	u64 virt, phys;
+	u64 virt = sleep_end(v, PPI_CNTV, t->cntv_ctl, t->cntv_cval);
+	u64 phys = sleep_end(v, PPI_CNTP, t->cntp_ctl, t->cntp_cval);
 
-	virt = sleep_end(t->cntv_ctl, t->cntv_cval, now,
-			 vgic_enabled(vgic, v->label, PPI_CNTV));
-	phys = sleep_end(t->cntp_ctl, t->cntp_cval, now,
-			 vgic_enabled(vgic, v->label, PPI_CNTP));
 	v->deadline = MIN(virt, phys);
 	v->state = VCPU_SLEEPING;
 	v->data[0] = type;

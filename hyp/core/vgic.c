@@ -295,11 +295,6 @@ bool vgic_pending(struct vgic *v, u32 cpu, u64 vmcr)
 	return false;
 }
 
-bool vgic_enabled(const struct vgic *v, u32 cpu, u32 intid)
-{
-	return v->cpu[cpu].irq[intid].enabled;
-}
-
 /* --- registers --------------------------------------------------------------------- */
 
 /* One bit per interrupt: 32 of them from first on */

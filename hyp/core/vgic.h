@@ -63,7 +63,6 @@ void vgic_sync(struct vgic *v, u32 cpu, const u64 *lr, u32 nr);
 bool vgic_flush(struct vgic *v, u32 cpu, u64 *lr, u32 nr, u32 hw);
 /* Is there an interrupt that this CPU would take?  vmcr is its ICH_VMCR_EL2. */
 bool vgic_pending(struct vgic *v, u32 cpu, u64 vmcr);
-bool vgic_enabled(const struct vgic *v, u32 cpu, u32 intid);
 
 /* Register accesses; size 1, 2, 4 or 8, naturally aligned. */
 u64 vgic_gicd_read(struct vgic *v, u32 off, u32 size);
