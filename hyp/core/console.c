@@ -211,11 +211,15 @@ void plat_log(const char *fmt, ...)
 
 static void __attribute__((noreturn)) end_test(u64 status)
 {
-	if (option_u64("semihosting", 0)) {
+	static bool tried;
+
+	/* Without -semihosting-config this comes back as an exception. */
+	if (!tried && option_u64("semihosting", 0)) {
 		u64 block[2] = { APPLICATION_EXIT, status };
 		register u64 x0 asm("x0") = SYS_EXIT_EXTENDED;
 		register u64 x1 asm("x1") = (u64)block;
 
+		tried = true;
 		asm volatile("hlt #0xf000" : "+r" (x0) : "r" (x1) : "memory");
 	}
 	psci_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
@@ -223,26 +227,36 @@ static void __attribute__((noreturn)) end_test(u64 status)
 		asm volatile("wfe");
 }
 
+/*
+ * The last line.  No CPU of the host may write into it: one that tries waits
+ * for the lock, with its stage-2 fault.
+ */
+static void __attribute__((noreturn)) last_line(const char *kind, u64 status,
+						const char *fmt, va_list ap)
+{
+	/* A fault on the way out must not come back here for ever. */
+	if (!ending) {
+		ending = true;
+		if (host_s2.root && uart)
+			stage2_unmap(&host_s2, (u64)uart, HYP_PAGE_SIZE);
+		put_string("\n");
+		log_line(kind, fmt, ap);
+	}
+	end_test(status);
+}
+
 void plat_violation(const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line("VIOLATION: ", fmt, ap);
-	va_end(ap);
-	end_test(EXIT_VIOLATION);
+	last_line("VIOLATION: ", EXIT_VIOLATION, fmt, ap);
 }
 
 void plat_panic(const char *fmt, ...)
 {
 	va_list ap;
 
-	/* A fault on the way out must not come back here for ever. */
-	if (!ending) {
-		ending = true;
-		va_start(ap, fmt);
-		log_line("PANIC: ", fmt, ap);
-		va_end(ap);
-	}
-	end_test(EXIT_PANIC);
+	va_start(ap, fmt);
+	last_line("PANIC: ", EXIT_PANIC, fmt, ap);
 }

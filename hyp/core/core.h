@@ -150,6 +150,7 @@ struct guest {
 	struct guest_gic gic;
 	struct stage2 s2;
 	u64 vmmio_base, vmmio_size;
+	bool ended;			/* by itself, not by RM */
 	u32 nr_vcpus;
 	struct vcpu *vcpu[VGIC_MAX_CPUS];
 	struct vgic vgic;
@@ -314,6 +315,7 @@ void vcpu_wake(struct vcpu *v);
 void vcpu_sample_timers(struct vcpu *v);
 bool vcpu_pending(struct vcpu *v);
 void vcpu_stopped(struct vcpu *v);
+void guest_ends(struct guest *g, enum guest_exit why, u64 type, u64 cookie);
 u64 guests_deadline(void);
 void guests_run_due(u64 now);
 

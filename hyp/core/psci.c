@@ -177,13 +177,13 @@ static void guest_suspend(struct vcpu *v, u64 state, u64 entry, u64 arg)
 	vcpu_sleep(v, (u32)state, 2);
 }
 
-static void guest_ends(struct vcpu *v, enum vcpu_state state,
-		       enum guest_exit why, u64 type, u64 cookie)
+static void vcpu_ends(struct vcpu *v, enum vcpu_state state,
+		      enum guest_exit why, u64 type, u64 cookie)
 {
 	v->state = state;
 	v->data[0] = type;
 	v->data[1] = cookie;
-	rm_guest_exited(v->guest, why, type, cookie);
+	guest_ends(v->guest, why, type, cookie);
 }
 
 static bool guest_has(u32 fn)
@@ -241,14 +241,14 @@ bool psci_guest(struct vcpu *v, u64 *x)
 		x[0] = (u64)guest_affinity_info(v->guest, a1, a2);
 		break;
 	case PSCI_SYSTEM_OFF:
-		guest_ends(v, VCPU_HALTED, GUEST_EXIT_OFF, 0, 0);
+		vcpu_ends(v, VCPU_HALTED, GUEST_EXIT_OFF, 0, 0);
 		break;
 	case PSCI_SYSTEM_RESET:
-		guest_ends(v, VCPU_RESET, GUEST_EXIT_RESET, RESET_PLAIN, 0);
+		vcpu_ends(v, VCPU_RESET, GUEST_EXIT_RESET, RESET_PLAIN, 0);
 		break;
 	case PSCI_SYSTEM_RESET2:
-		guest_ends(v, VCPU_RESET, GUEST_EXIT_RESET2,
-			   (u32)a1 | (wide ? RESET2_64 : 0), a2);
+		vcpu_ends(v, VCPU_RESET, GUEST_EXIT_RESET2,
+			  (u32)a1 | (wide ? RESET2_64 : 0), a2);
 		break;
 	case PSCI_FEATURES:
 		x[0] = guest_has((u32)a1) || (u32)a1 == SMCCC_VERSION ?

@@ -284,8 +284,8 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x)
 		return;
 	}
 	if (v->killed) {
-		/* The resource manager runs it now and then to unwind it. */
-		if (plat_random() % 4 == 0)
+		/* On a forced stop RM runs it itself, until it has unwound. */
+		if (!v->guest->ended && plat_random() % 4 == 0)
 			x[0] = ERROR_BUSY;
 		else
 			set_result(v, x, RUN_BLOCKED, 0, 0, 0);
@@ -401,7 +401,7 @@ static void guest_sync(struct vcpu *v)
 		plat_log("VM %u vCPU %u: unexpected trap, ESR %#lx PC %#lx",
 			 v->guest->vmid, v->label, esr, v->ctx.pc);
 		v->state = VCPU_FAULT;
-		rm_guest_exited(v->guest, GUEST_EXIT_FAULT, 0, 0);
+		guest_ends(v->guest, GUEST_EXIT_FAULT, 0, 0);
 	}
 }
 

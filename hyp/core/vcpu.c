@@ -175,6 +175,12 @@ void guest_virq_pulse(struct guest *g, u32 intid)
 
 /* --- the end ---------------------------------------------------------------------- */
 
+void guest_ends(struct guest *g, enum guest_exit why, u64 type, u64 cookie)
+{
+	g->ended = true;
+	rm_guest_exited(g, why, type, cookie);
+}
+
 /* A killed vCPU has left its CPU: in a moment it is gone. */
 void vcpu_stopped(struct vcpu *v)
 {

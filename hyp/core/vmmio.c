@@ -70,7 +70,7 @@ static void abort_guest(struct vcpu *v, u64 esr)
 	if ((v->ctx.pstate & PSTATE_MODE) == PSTATE_EL1H &&
 	    (v->ctx.pc & ~(VECTOR_SIZE - 1)) == vector) {
 		v->state = VCPU_FAULT;
-		rm_guest_exited(v->guest, GUEST_EXIT_FAULT, 0, 0);
+		guest_ends(v->guest, GUEST_EXIT_FAULT, 0, 0);
 		return;
 	}
 	inject_abort(&v->ctx, esr, read_sysreg(far_el2));
