@@ -6,6 +6,8 @@
 # BUILD=DIR moves everything that is generated out of build/.
 
 set -euo pipefail
+# No script ends without a word, even where nobody thought of a message.
+trap 'printf "error: %s: line %s failed\n" "${0##*/}" "$LINENO" >&2' ERR
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 B=${BUILD:-$top/build}
