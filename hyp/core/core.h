@@ -288,6 +288,7 @@ bool gic_ack(struct pcpu *p);
 bool host_gic_pending(const struct pcpu *p);
 void host_gic_save(struct pcpu *p);
 void host_gic_load(struct pcpu *p);
+void host_gic_give_back(struct pcpu *p);
 bool host_gic_access(struct pcpu *p, u64 ipa, u64 iss);
 void gic_ppi_set_active(struct pcpu *p, u32 mask, bool active);
 void gic_ppi_enable(struct pcpu *p, u32 mask);

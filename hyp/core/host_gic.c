@@ -304,6 +304,34 @@ bool host_gic_holds(const struct pcpu *p, u32 pintid)
 	return false;
 }
 
+static void give_back(u64 lr)
+{
+	u32 pintid = LR_PINTID(lr);
+	u32 word = pintid / 32 * 4, bit = 1u << (pintid % 32);
+	u32 cfg;
+
+	if (!(lr & LR_PENDING) || !(lr & LR_HW) || pintid < 32)
+		return;
+	cfg = *reg32(machine.gicd + GIC_ICFGR + pintid / 16 * 4);
+	if (cfg >> (pintid % 16 * 2 + 1) & 1)
+		*reg32(machine.gicd + GIC_ISPENDR + word) = bit;
+	*reg32(machine.gicd + GIC_ICACTIVER + word) = bit;
+}
+
+/*
+ * The CPU goes away.  SPIs that the host did not take yet become pending
+ * again, for the CPU that they are routed to by now.
+ */
+void host_gic_give_back(struct pcpu *p)
+{
+	host_gic_save(p);
+	for (u32 i = 0; i < nr_lrs; i++)
+		give_back(p->host.gic.lr[i]);
+	for (u32 i = 0; i < p->host_queued; i++)
+		give_back(p->host_queue[i]);
+	p->host_queued = 0;
+}
+
 void host_gic_save(struct pcpu *p)
 {
 	gic_save(&p->host.gic);

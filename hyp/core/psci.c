@@ -72,6 +72,7 @@ static void host_cpu_off(struct pcpu *p)
 {
 	p->online = false;
 	timer_arm(p, NEVER);
+	host_gic_give_back(p);
 	for (u32 i = 0; i < nr_pcpus; i++) {
 		if (pcpus[i].online) {
 			gic_kick(&pcpus[i]);

@@ -295,7 +295,10 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x)
 	if (v->last_run == RUN_VMMIO_READ || v->last_run == RUN_VMMIO_WRITE)
 		vmmio_complete(v, x[2]);
 	if (v->on && v->state == VCPU_SLEEPING) {
+		/* A timer seen here needs no wake-up: somebody is looking. */
+		v->pcpu = p;
 		vcpu_sample_timers(v);
+		v->pcpu = NULL;
 		if (vcpu_pending(v))
 			finish_sleep(v);
 		else
