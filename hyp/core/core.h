@@ -86,7 +86,7 @@ struct pcpu {
 	u32 host_queued;
 
 	struct vcpu *vcpu;		/* running here, or NULL */
-	u64 slice_end;
+	u64 slice_end;			/* NEVER: has not begun */
 	u64 entry_pc;
 	u32 extensions;			/* of this slice */
 	u32 ppi_active;			/* physical PPIs set active for it */

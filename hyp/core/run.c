@@ -57,9 +57,9 @@
 #define SLICE_US	100
 /*
  * An emulated CPU can be slow enough to spend a slice on the way into the
- * guest.  A slice without an instruction is repeated, longer, this often.
+ * guest.  A slice that ends where it began is repeated, longer, this often.
  */
-#define MAX_EXTENSIONS	8
+#define MAX_EXTENSIONS	3
 
 void guest_el2_setup(const struct vcpu *v)
 {
@@ -75,6 +75,15 @@ void guest_el2_setup(const struct vcpu *v)
 
 /* --- the switch -------------------------------------------------------------------- */
 
+static void start_slice(struct pcpu *p)
+{
+	static u64 slice;
+
+	if (!slice)
+		slice = timer_from_us(option_u64("slice", SLICE_US));
+	p->slice_end = timer_now() + (slice << p->extensions);
+}
+
 /*
  * From the guest's state in memory to a CPU that may run it.
  *
@@ -87,7 +96,7 @@ static void resume(struct pcpu *p, struct vcpu *v)
 {
 	struct vgic *vgic = &v->guest->vgic;
 	const u32 ppis[] = { PPI_CNTV, PPI_CNTP };
-	u64 slice, next;
+	u64 next, deadline;
 	u32 hw = 0;
 	bool more;
 
@@ -109,9 +118,11 @@ static void resume(struct pcpu *p, struct vcpu *v)
 	timer_load(&v->ctx.timer);
 
 	next = timer_next(&p->host.timer);
-	slice = timer_deadline();
-	slice = MIN(slice, p->slice_end);
-	timer_arm(p, MIN(next, slice));
+	deadline = timer_deadline();
+	if (p->slice_end == NEVER)
+		start_slice(p);
+	next = MIN(next, deadline);
+	timer_arm(p, MIN(next, p->slice_end));
 }
 
 /* The opposite, before anything else is done on a trap. */
@@ -124,15 +135,6 @@ static void pause(struct pcpu *p, struct vcpu *v)
 		gic_ppi_set_active(p, p->ppi_active, false);
 	p->ppi_active = 0;
 	vgic_sync(&v->guest->vgic, v->label, v->ctx.gic.lr, gic_nr_lrs());
-}
-
-static void start_slice(struct pcpu *p)
-{
-	static u64 slice;
-
-	if (!slice)
-		slice = timer_from_us(option_u64("slice", SLICE_US));
-	p->slice_end = timer_now() + (slice << p->extensions);
 }
 
 static void enter(struct pcpu *p, struct vcpu *v)
@@ -149,7 +151,7 @@ static void enter(struct pcpu *p, struct vcpu *v)
 	fp_load(&v->ctx.fp);
 	p->entry_pc = v->ctx.pc;
 	p->extensions = 0;
-	start_slice(p);
+	p->slice_end = NEVER;
 	resume(p, v);
 }
 
@@ -158,7 +160,7 @@ static bool extend_slice(struct pcpu *p, const struct vcpu *v)
 	if (v->ctx.pc != p->entry_pc || p->extensions == MAX_EXTENSIONS)
 		return false;
 	p->extensions++;
-	start_slice(p);
+	p->slice_end = NEVER;
 	return true;
 }
 
