@@ -13,7 +13,6 @@
 
 #define LR_PENDING	(1ull << 62)
 #define LR_ACTIVE	(1ull << 63)
-#define LR_STATE	(LR_PENDING | LR_ACTIVE)
 #define LR_HW		(1ull << 61)
 #define LR_GROUP1	(1ull << 60)
 #define LR_EOI		(1ull << 41)
@@ -68,8 +67,6 @@ void vgic_init(struct vgic *v, void (*notify)(struct vgic *v, u32 cpu))
 {
 	memset(v, 0, sizeof(*v));
 	v->notify = notify;
-	for (u32 i = 0; i < VGIC_NR_IRQS - VGIC_PRIVATE; i++)
-		v->spi[i].target = 0;
 }
 
 void vgic_add_cpu(struct vgic *v)
