@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hypercalls of the Gunyah hypervisor
+ *
+ * A call takes its arguments from register 1 on, as the SMC Calling Convention
+ * has it. Arguments which the interface reserves are passed as 0, since later
+ * versions may give them a meaning.
+ */
+
+#include <linux/arm-smccc.h>
+#include <linux/bitfield.h>
+#include <linux/export.h>
+#include <linux/gunyah.h>
+#include <linux/module.h>
+#include <linux/uuid.h>
+
+#include <kunit/static_stub.h>
+
+#define GH_HYPERCALL(n)						\
+	ARM_SMCCC_CALL_VAL(ARM_SMCCC_FAST_CALL, ARM_SMCCC_SMC_64,	\
+			   ARM_SMCCC_OWNER_VENDOR_HYP, 0x8000 | (n))
+
+#define GH_HYPERCALL_HYP_IDENTIFY		GH_HYPERCALL(0x00)
+#define GH_HYPERCALL_MSGQ_SEND			GH_HYPERCALL(0x1b)
+#define GH_HYPERCALL_MSGQ_RECV			GH_HYPERCALL(0x1c)
+#define GH_HYPERCALL_VCPU_RUN			GH_HYPERCALL(0x65)
+
+/**
+ * gh_is_gunyah() - Find out whether this kernel runs in a VM of Gunyah
+ *
+ * Asks with the Call UID query of the SMC Calling Convention.
+ *
+ * Context: Any context. Does one hypercall.
+ * Return: true if the hypervisor is Gunyah
+ */
+bool gh_is_gunyah(void)
+{
+	static const uuid_t gunyah_uuid = ARM_SMCCC_VENDOR_HYP_UID_GUNYAH;
+
+	return arm_smccc_hypervisor_has_uuid(&gunyah_uuid);
+}
+EXPORT_SYMBOL_GPL(gh_is_gunyah);
+
+/**
+ * gh_hypercall_hyp_identify() - Get version and features of the hypervisor
+ * @identity: where to put them
+ *
+ * The hypercall hypervisor_identify has no error code. Use it only when
+ * gh_is_gunyah() is true; other hypervisors give the number other meanings.
+ *
+ * Context: Any context.
+ */
+void gh_hypercall_hyp_identify(struct gh_hypercall_hyp_identify_resp *identity)
+{
+	struct arm_smccc_res res;
+
+	arm_smccc_1_1_invoke(GH_HYPERCALL_HYP_IDENTIFY, &res);
+
+	identity->api_info = res.a0;
+	identity->flags[0] = res.a1;
+	identity->flags[1] = res.a2;
+	identity->flags[2] = res.a3;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_hyp_identify);
+
+/**
+ * gh_hypervisor_has_feature() - Find out what the hypervisor can do
+ * @feature: the feature in question
+ *
+ * Context: Any context. Does up to two hypercalls, so remember the answer where
+ * speed matters.
+ * Return: true if the hypervisor is Gunyah, has the version of the interface
+ * which this kernel knows, and has the feature
+ */
+bool gh_hypervisor_has_feature(enum gh_feature feature)
+{
+	struct gh_hypercall_hyp_identify_resp identity;
+
+	if (!gh_is_gunyah())
+		return false;
+
+	gh_hypercall_hyp_identify(&identity);
+	if (FIELD_GET(GH_API_INFO_VERSION_MASK, identity.api_info) != GH_API_V1)
+		return false;
+
+	return identity.flags[0] & BIT_ULL(feature);
+}
+EXPORT_SYMBOL_GPL(gh_hypervisor_has_feature);
+
+/**
+ * gh_hypercall_msgq_send() - Put a message into a message queue
+ * @capid: capability ID of the queue, with the right to send
+ * @size: size of the message in bytes, at least 1 and at most the message size
+ *	  of the queue
+ * @buff: the message, any mapped kernel memory
+ * @tx_flags: 0 or GH_HYPERCALL_MSGQ_TX_FLAGS_PUSH
+ * @ready: set to whether the queue can take another message
+ *
+ * This is msgqueue_send. When it leaves @ready false, or fails because the
+ * queue is full, the interrupt of the sender tells when there is room again.
+ *
+ * Released versions of the hypervisor drop the message and report success if
+ * @size or @buff are wrong.
+ *
+ * Context: Any context.
+ * Return: GH_ERROR_OK, GH_ERROR_MSGQUEUE_FULL, or another error, which means
+ * that the queue can't be used
+ */
+enum gh_error gh_hypercall_msgq_send(u64 capid, size_t size, const void *buff,
+				     u64 tx_flags, bool *ready)
+{
+	struct arm_smccc_res res;
+
+	KUNIT_STATIC_STUB_REDIRECT(gh_hypercall_msgq_send, capid, size, buff, tx_flags, ready);
+
+	arm_smccc_1_1_invoke(GH_HYPERCALL_MSGQ_SEND, capid, size,
+			     (uintptr_t)buff, tx_flags, 0, &res);
+
+	*ready = res.a0 == GH_ERROR_OK && res.a1;
+
+	return res.a0;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_msgq_send);
+
+/**
+ * gh_hypercall_msgq_recv() - Take a message out of a message queue
+ * @capid: capability ID of the queue, with the right to receive
+ * @buff: where to put the message, any mapped kernel memory
+ * @size: size of @buff in bytes, at least the message size of the queue
+ * @recv_size: set to the size of the message in bytes
+ * @ready: set to whether the queue has another message
+ *
+ * This is msgqueue_receive. The receiver's interrupt comes when an empty queue
+ * gets a message, so a receiver goes on until @ready is false.
+ *
+ * Released versions of the hypervisor report success and a @recv_size of 0 if
+ * @buff is not mapped or too small. The message then stays in the queue.
+ *
+ * Context: Any context.
+ * Return: GH_ERROR_OK, GH_ERROR_MSGQUEUE_EMPTY, or another error, which means
+ * that the queue can't be used
+ */
+enum gh_error gh_hypercall_msgq_recv(u64 capid, void *buff, size_t size,
+				     size_t *recv_size, bool *ready)
+{
+	struct arm_smccc_res res;
+
+	KUNIT_STATIC_STUB_REDIRECT(gh_hypercall_msgq_recv, capid, buff, size, recv_size, ready);
+
+	arm_smccc_1_1_invoke(GH_HYPERCALL_MSGQ_RECV, capid, (uintptr_t)buff,
+			     size, 0, &res);
+
+	*recv_size = res.a0 == GH_ERROR_OK ? res.a1 : 0;
+	*ready = res.a0 == GH_ERROR_OK && res.a2;
+
+	return res.a0;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_msgq_recv);
+
+/**
+ * gh_hypercall_vcpu_run() - Give the CPU to a vCPU
+ * @capid: capability ID of the vCPU, with the rights that its owner has
+ * @resume_data: reply to the state that the last call left the vCPU in: after
+ *		 GH_VCPU_STATE_MMIO_READ, the value that was read in the first
+ *		 word, which the hypervisor does not cut to the size of the
+ *		 access; otherwise all 0
+ * @resp: set to why the vCPU does not run any more, if the call succeeds
+ *
+ * This is vcpu_run. It returns when the vCPU has something to say, when its
+ * time slice is over, and when an interrupt of the host comes.
+ *
+ * Context: Any context in which interrupts are enabled, or else it lasts until
+ * the end of the time slice.
+ * Return: GH_ERROR_OK; GH_ERROR_RETRY; GH_ERROR_BUSY if another CPU runs the
+ * vCPU; or another error. @resume_data has been used only after GH_ERROR_OK.
+ */
+enum gh_error gh_hypercall_vcpu_run(u64 capid, const u64 resume_data[3],
+				    struct gh_hypercall_vcpu_run_resp *resp)
+{
+	struct arm_smccc_1_2_regs args = {
+		.a0 = GH_HYPERCALL_VCPU_RUN,
+		.a1 = capid,
+		.a2 = resume_data[0],
+		.a3 = resume_data[1],
+		.a4 = resume_data[2],
+	};
+	struct arm_smccc_1_2_regs res;
+
+	/* SMCCC 1.1 knows of no more than four results. */
+	arm_smccc_1_2_invoke(&args, &res);
+
+	resp->state = res.a1;
+	resp->state_data[0] = res.a2;
+	resp->state_data[1] = res.a3;
+	resp->state_data[2] = res.a4;
+
+	return res.a0;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_vcpu_run);
+
+MODULE_DESCRIPTION("Gunyah hypercalls");
+MODULE_LICENSE("GPL");

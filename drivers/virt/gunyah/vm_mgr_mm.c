@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of a VM: regions, each of which is a parcel to the resource
+ * manager while the VM exists there.
+ */
+
+#include <linux/delay.h>
+#include <linux/device.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/pfn.h>
+#include <linux/slab.h>
+
+#include <kunit/visibility.h>
+
+#include "vm_mgr.h"
+
+#define GH_MEM_ACL_RWX		(GH_RM_ACL_R | GH_RM_ACL_W | GH_RM_ACL_X)
+
+/* About one second in all, as the time between two tries doubles */
+#define GH_MEM_RECLAIM_TRIES	11
+
+atomic_long_t gh_mem_lent_pages = ATOMIC_LONG_INIT(0);
+atomic_long_t gh_mem_leaked_pages = ATOMIC_LONG_INIT(0);
+
+static unsigned long gh_vm_mem_nr_pages(const struct gh_vm_mem_region *region)
+{
+	return PHYS_PFN(region->size);
+}
+
+/**
+ * gh_vm_mem_new_region() - Allocate a region
+ * @label: label of the parcel
+ * @guest_addr: where the guest is to have it
+ * @size: its size in bytes
+ * @perms: what the guest may do with it, GH_RM_ACL_*
+ * @lend: lend it, rather than share it
+ *
+ * The region has no pages yet and belongs to no VM.
+ *
+ * Context: May sleep.
+ * Return: the region, or ERR_PTR() of -EINVAL if there can be no such region, or
+ * of -ENOMEM.
+ */
+struct gh_vm_mem_region *gh_vm_mem_new_region(u32 label, u64 guest_addr, u64 size,
+					      u8 perms, bool lend)
+{
+	struct gh_vm_mem_region *region;
+	u64 end;
+
+	if (!size || !PAGE_ALIGNED(size) || !PAGE_ALIGNED(guest_addr) ||
+	    check_add_overflow(guest_addr, size, &end))
+		return ERR_PTR(-EINVAL);
+
+	/* There is no parcel with any other rights. */
+	if (!(perms & GH_RM_ACL_R))
+		return ERR_PTR(-EINVAL);
+
+	/*
+	 * The resource manager takes nothing less for the memory that a guest
+	 * runs in, and that is the one region which may be lent.
+	 */
+	if (lend && perms != GH_MEM_ACL_RWX)
+		return ERR_PTR(-EINVAL);
+
+	/* Label 0 is for memory that the guest has for itself. */
+	if (!lend && !label)
+		return ERR_PTR(-EINVAL);
+
+	region = kzalloc_obj(*region, GFP_KERNEL_ACCOUNT);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+
+	region->guest_addr = guest_addr;
+	region->size = size;
+	region->lend = lend;
+	region->acl[0].perms = perms;
+	region->acl[1].perms = GH_MEM_ACL_RWX;
+	region->parcel.label = label;
+	region->parcel.acl_entries = region->acl;
+	region->parcel.n_acl_entries = lend ? 1 : 2;
+	region->parcel.mem_handle = GH_MEM_HANDLE_INVAL;
+
+	return region;
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_new_region);
+
+/**
+ * gh_vm_mem_delete_region() - Free a region that has no pages
+ * @region: the region, or NULL, or what gh_vm_mem_new_region() returned instead
+ *
+ * Context: May sleep.
+ */
+void gh_vm_mem_delete_region(struct gh_vm_mem_region *region)
+{
+	if (IS_ERR_OR_NULL(region))
+		return;
+
+	kvfree(region->parcel.mem_entries);
+	kfree(region);
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_delete_region);
+
+/**
+ * gh_vm_mem_add_pages() - Add pages to a region's parcel
+ * @region: the region
+ * @pfn: number of the first page
+ * @nr_pages: number of pages
+ *
+ * Pages that follow those added before, physically too, share an entry with
+ * them: the resource manager's work grows with the number of entries.
+ *
+ * Context: May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int gh_vm_mem_add_pages(struct gh_vm_mem_region *region, unsigned long pfn,
+			unsigned long nr_pages)
+{
+	struct gh_rm_mem_parcel *parcel = &region->parcel;
+	struct gh_rm_mem_entry *entry;
+
+	if (parcel->n_mem_entries) {
+		entry = &parcel->mem_entries[parcel->n_mem_entries - 1];
+		if (gh_mem_entry_pfn(entry) + gh_mem_entry_nr_pages(entry) == pfn) {
+			le64_add_cpu(&entry->size, PFN_PHYS(nr_pages));
+			return 0;
+		}
+	}
+
+	if (parcel->n_mem_entries == region->max_mem_entries) {
+		size_t max = max(region->max_mem_entries * 2, 16);
+
+		entry = kvrealloc(parcel->mem_entries, array_size(max, sizeof(*entry)),
+				  GFP_KERNEL_ACCOUNT);
+		if (!entry)
+			return -ENOMEM;
+
+		parcel->mem_entries = entry;
+		region->max_mem_entries = max;
+	}
+
+	parcel->n_mem_entries++;
+	entry = &parcel->mem_entries[parcel->n_mem_entries - 1];
+	entry->phys_addr = cpu_to_le64(PFN_PHYS(pfn));
+	entry->size = cpu_to_le64(PFN_PHYS(nr_pages));
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_add_pages);
+
+/* The memory that the guest runs in: the only one that it has for itself */
+static struct gh_vm_mem_region *gh_vm_mem_private(struct gh_vm *ghvm)
+{
+	struct gh_vm_mem_region *region;
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region->lend)
+			return region;
+	}
+
+	return NULL;
+}
+
+/**
+ * gh_vm_mem_check_region() - Does a region fit with those that a VM has?
+ * @ghvm: the VM
+ * @new: the region
+ *
+ * Context: ghvm->lock is held.
+ * Return: 0, -EEXIST if the VM has something at the region's address or with its
+ * label, or -EOPNOTSUPP if the region is lent and the VM has such a region.
+ */
+int gh_vm_mem_check_region(struct gh_vm *ghvm, const struct gh_vm_mem_region *new)
+{
+	const struct gh_vm_mem_region *region;
+
+	lockdep_assert_held(&ghvm->lock);
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region->guest_addr < new->guest_addr + new->size &&
+		    new->guest_addr < region->guest_addr + region->size)
+			return -EEXIST;
+	}
+
+	/* With a second one no public resource manager starts the VM. */
+	if (new->lend && gh_vm_mem_private(ghvm))
+		return -EOPNOTSUPP;
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region->parcel.label == new->parcel.label)
+			return -EEXIST;
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_check_region);
+
+static void gh_vm_mem_hide(struct gh_vm_mem_region *region)
+{
+	/* First, so that no hibernation begins in between */
+	atomic_long_add(gh_vm_mem_nr_pages(region), &gh_mem_lent_pages);
+	if (region->file)
+		gh_guest_mem_hide(region);
+	else
+		region->hidden = true;
+}
+
+static void gh_vm_mem_unhide(struct gh_vm_mem_region *region)
+{
+	if (region->file) {
+		gh_guest_mem_unhide(region);
+	} else {
+		gh_user_mem_wipe(region);
+		region->hidden = false;
+	}
+	atomic_long_sub(gh_vm_mem_nr_pages(region), &gh_mem_lent_pages);
+}
+
+static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
+			  u16 host_vmid)
+{
+	region->acl[0].vmid = cpu_to_le16(ghvm->vmid);
+
+	if (region->lend) {
+		gh_vm_mem_hide(region);
+		return gh_rm_mem_lend(ghvm->rm, &region->parcel);
+	}
+
+	region->acl[1].vmid = cpu_to_le16(host_vmid);
+
+	return gh_rm_mem_share(ghvm->rm, &region->parcel);
+}
+
+static bool gh_vm_mem_has_dtb(const struct gh_vm_mem_region *region,
+			      const struct gh_vm_dtb_config *dtb)
+{
+	return dtb->size && dtb->size <= region->size &&
+	       dtb->guest_phys_addr >= region->guest_addr &&
+	       dtb->guest_phys_addr - region->guest_addr <= region->size - dtb->size;
+}
+
+/**
+ * gh_vm_mem_lend() - Give a VM its memory
+ * @ghvm: the VM, which has a VMID
+ * @image: set to where the VM's image and device tree are
+ *
+ * When it fails, the VM may have a part of the memory until
+ * gh_vm_mem_reclaim().
+ *
+ * Context: May sleep. ghvm->lock is held.
+ * Return: 0, -EINVAL if the VM has no memory of its own or its device tree is
+ * not in it, or what the resource manager made of it: -ENOSPC if there are too
+ * many parcels.
+ */
+int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image)
+{
+	struct gh_vm_mem_region *private, *region;
+	u16 host_vmid = GH_VMID_INVAL;
+	int ret;
+
+	lockdep_assert_held(&ghvm->lock);
+
+	/*
+	 * A VM that the resource manager has tried to configure in vain can't
+	 * be removed any more.
+	 */
+	private = gh_vm_mem_private(ghvm);
+	if (!private || !gh_vm_mem_has_dtb(private, &ghvm->dtb_config))
+		return -EINVAL;
+
+	if (!list_is_singular(&ghvm->mem)) {
+		ret = gh_rm_get_vmid(ghvm->rm, &host_vmid);
+		if (ret)
+			return ret;
+	}
+
+	ret = gh_vm_mem_give(ghvm, private, host_vmid);
+	if (ret)
+		return ret;
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region == private)
+			continue;
+
+		ret = gh_vm_mem_give(ghvm, region, host_vmid);
+		if (ret)
+			return ret;
+	}
+
+	image->mem_handle = private->parcel.mem_handle;
+	image->base = private->guest_addr;
+	image->size = private->size;
+
+	return 0;
+}
+
+static int gh_vm_mem_reclaim_parcel(struct gh_vm *ghvm, struct gh_rm_mem_parcel *parcel)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < GH_MEM_RECLAIM_TRIES; i++) {
+		if (i)
+			msleep(1 << (i - 1));
+
+		/* In use until the guest's end has got about, or short of memory */
+		ret = gh_rm_mem_reclaim(ghvm->rm, parcel);
+		if (ret != -EBUSY && ret != -ENOMEM)
+			break;
+	}
+
+	return ret;
+}
+
+static void gh_vm_mem_leak(struct gh_vm *ghvm, struct gh_vm_mem_region *region, int err)
+{
+	unsigned long nr_pages = gh_vm_mem_nr_pages(region);
+
+	/* What was shared can't be used any more either. */
+	if (!region->hidden)
+		gh_vm_mem_hide(region);
+
+	region->leaked = true;
+	atomic_long_add(nr_pages, &gh_mem_leaked_pages);
+	atomic_long_sub(nr_pages, &gh_mem_lent_pages);
+
+	dev_err_ratelimited(gh_rm_device(ghvm->rm),
+			    "VM %u did not give back %lu pages at 0x%llx (error %d): lost until the next boot\n",
+			    ghvm->vmid, nr_pages, region->guest_addr, err);
+}
+
+/**
+ * gh_vm_mem_reclaim() - Take back what gh_vm_mem_lend() gave
+ * @ghvm: the VM, which does not run and never will again
+ *
+ * Memory that was lent is wiped. Memory that does not come back is given up:
+ * nobody ever uses it again.
+ *
+ * Context: May sleep. ghvm->lock is held.
+ */
+void gh_vm_mem_reclaim(struct gh_vm *ghvm)
+{
+	struct gh_vm_mem_region *region;
+	int ret;
+
+	lockdep_assert_held(&ghvm->lock);
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region->leaked)
+			continue;
+
+		ret = 0;
+		if (region->parcel.held)
+			ret = gh_vm_mem_reclaim_parcel(ghvm, &region->parcel);
+
+		if (ret)
+			gh_vm_mem_leak(ghvm, region, ret);
+		else if (region->hidden)
+			gh_vm_mem_unhide(region);
+	}
+}
+
+/**
+ * gh_vm_mem_free() - Free all regions of a VM
+ * @ghvm: the VM, which has no memory any more
+ *
+ * Context: May sleep. Nobody else uses the VM.
+ */
+void gh_vm_mem_free(struct gh_vm *ghvm)
+{
+	struct gh_vm_mem_region *region, *next;
+
+	list_for_each_entry_safe(region, next, &ghvm->mem, vm_entry) {
+		list_del(&region->vm_entry);
+		if (region->file)
+			gh_guest_mem_unbind(region);
+		else
+			gh_user_mem_unpin(region, ghvm->mm);
+	}
+}

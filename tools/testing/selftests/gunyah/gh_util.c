@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <endian.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gh_util.h"
+
+/* gh_guest.S */
+extern const char gh_guest_start[], gh_guest_end[];
+
+#define fail(format, ...) ({						\
+	int __err = errno;						\
+	printf("# %s: " format "\n", __func__, ##__VA_ARGS__);		\
+	errno = __err;							\
+	-1;								\
+})
+
+#define fail_errno(format, ...)						\
+	fail(format ": %s", ##__VA_ARGS__, strerror(errno))
+
+uint64_t gh_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
+
+/* Flattened device tree, without the part of the format that nobody here needs */
+
+struct fdt {
+	uint8_t *blob;
+	size_t size;
+	char strings[2048];
+	size_t strings_size;
+};
+
+enum { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_END = 9 };
+enum { FDT_HEADER_SIZE = 40, FDT_RSVMAP_SIZE = 16 };
+
+static void fdt_word(struct fdt *fdt, uint32_t word)
+{
+	word = htobe32(word);
+	memcpy(fdt->blob + fdt->size, &word, sizeof(word));
+	fdt->size += sizeof(word);
+}
+
+static void fdt_bytes(struct fdt *fdt, const void *data, size_t size)
+{
+	memcpy(fdt->blob + fdt->size, data, size);
+	fdt->size += size;
+	while (fdt->size % 4)
+		fdt->blob[fdt->size++] = 0;
+}
+
+static void fdt_begin(struct fdt *fdt, const char *name)
+{
+	fdt_word(fdt, FDT_BEGIN_NODE);
+	fdt_bytes(fdt, name, strlen(name) + 1);
+}
+
+static void fdt_end(struct fdt *fdt)
+{
+	fdt_word(fdt, FDT_END_NODE);
+}
+
+static void fdt_prop(struct fdt *fdt, const char *name, const void *data, size_t size)
+{
+	fdt_word(fdt, FDT_PROP);
+	fdt_word(fdt, size);
+	fdt_word(fdt, fdt->strings_size);
+	fdt_bytes(fdt, data, size);
+	strcpy(fdt->strings + fdt->strings_size, name);
+	fdt->strings_size += strlen(name) + 1;
+}
+
+static void fdt_string(struct fdt *fdt, const char *name, const char *value)
+{
+	fdt_prop(fdt, name, value, strlen(value) + 1);
+}
+
+#define fdt_cells(fdt, name, ...) do {					\
+	uint32_t __cells[] = { __VA_ARGS__ };				\
+									\
+	for (size_t __i = 0; __i < sizeof(__cells) / 4; __i++)		\
+		__cells[__i] = htobe32(__cells[__i]);			\
+	fdt_prop(fdt, name, __cells, sizeof(__cells));			\
+} while (0)
+
+static void fdt_cell_sizes(struct fdt *fdt, uint32_t address, uint32_t size)
+{
+	fdt_cells(fdt, "#address-cells", address);
+	fdt_cells(fdt, "#size-cells", size);
+}
+
+size_t gh_write_dtb(void *to, unsigned int cpus)
+{
+	struct fdt fdt = { .blob = to, .size = FDT_HEADER_SIZE + FDT_RSVMAP_SIZE };
+	size_t struct_size, strings;
+	char name[16];
+
+	memset(to, 0, fdt.size);
+
+	fdt_begin(&fdt, "");
+	fdt_cell_sizes(&fdt, 2, 2);
+	fdt_cells(&fdt, "interrupt-parent", 1);
+
+	fdt_begin(&fdt, "chosen");
+	fdt_end(&fdt);
+
+	fdt_begin(&fdt, "cpus");
+	fdt_cell_sizes(&fdt, 1, 0);
+	for (unsigned int cpu = 0; cpu < cpus; cpu++) {
+		snprintf(name, sizeof(name), "cpu@%x", cpu);
+		fdt_begin(&fdt, name);
+		fdt_string(&fdt, "device_type", "cpu");
+		fdt_string(&fdt, "compatible", "arm,armv8");
+		fdt_string(&fdt, "enable-method", "psci");
+		fdt_cells(&fdt, "reg", cpu);
+		fdt_end(&fdt);
+	}
+	fdt_end(&fdt);
+
+	fdt_begin(&fdt, "psci");
+	fdt_string(&fdt, "compatible", "arm,psci-1.0");
+	fdt_string(&fdt, "method", "hvc");
+	fdt_end(&fdt);
+
+	fdt_begin(&fdt, "interrupt-controller@3fff0000");
+	fdt_string(&fdt, "compatible", "arm,gic-v3");
+	fdt_cells(&fdt, "#interrupt-cells", 3);
+	fdt_prop(&fdt, "interrupt-controller", NULL, 0);
+	fdt_cells(&fdt, "reg", 0, GUEST_GICD, 0, 0x10000, 0, GUEST_GICR, 0, cpus * 0x20000);
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_end(&fdt);
+
+	fdt_begin(&fdt, "timer");
+	fdt_string(&fdt, "compatible", "arm,armv8-timer");
+	fdt_cells(&fdt, "interrupts", 1, 13, 8, 1, 14, 8, 1, 11, 8, 1, 10, 8);
+	fdt_end(&fdt);
+
+	fdt_begin(&fdt, "gunyah-vm-config");
+	fdt_cell_sizes(&fdt, 2, 2);
+	fdt_string(&fdt, "image-name", "gunyah-selftest");
+	fdt_begin(&fdt, "memory");
+	fdt_cell_sizes(&fdt, 2, 2);
+	fdt_cells(&fdt, "base-address", 0, GUEST_RAM);
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "interrupts");
+	fdt_string(&fdt, "config", "/interrupt-controller@3fff0000");
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "vcpus");
+	fdt_string(&fdt, "config", "/cpus");
+	fdt_string(&fdt, "affinity", "proxy");
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+
+	fdt_end(&fdt);
+	fdt_word(&fdt, FDT_END);
+
+	struct_size = fdt.size - FDT_HEADER_SIZE - FDT_RSVMAP_SIZE;
+	strings = fdt.size;
+	fdt_bytes(&fdt, fdt.strings, fdt.strings_size);
+
+	/* It has the sizes, so it comes last */
+	uint32_t header[FDT_HEADER_SIZE / 4] = {
+		0xd00dfeed, fdt.size, FDT_HEADER_SIZE + FDT_RSVMAP_SIZE, strings,
+		FDT_HEADER_SIZE, 17, 16, 0, fdt.strings_size, struct_size,
+	};
+
+	for (size_t i = 0; i < FDT_HEADER_SIZE / 4; i++)
+		header[i] = htobe32(header[i]);
+	memcpy(to, header, sizeof(header));
+	return fdt.size;
+}
+
+int gh_open(const char **why_not)
+{
+	int fd = open("/dev/gunyah", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		*why_not = errno == ENOENT ? "no /dev/gunyah: not a host of the Gunyah hypervisor" :
+					     "can't open /dev/gunyah: needs root";
+	return fd;
+}
+
+int gh_create_mem(int gunyah, uint64_t size)
+{
+	struct gh_create_mem_args args = {
+		.flags = GH_GUEST_MEM_CLOEXEC | GH_GUEST_MEM_ALLOW_HUGEPAGE,
+		.size = size,
+	};
+
+	return ioctl(gunyah, GH_CREATE_GUEST_MEM, &args);
+}
+
+void *gh_map_host(int mem, size_t size)
+{
+	void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, mem, 0);
+
+	return host == MAP_FAILED ? NULL : host;
+}
+
+int gh_map_mem(int vm, int mem, uint64_t guest_addr, uint64_t size, uint32_t flags)
+{
+	struct gh_map_mem_args args = {
+		.guest_addr = guest_addr,
+		.flags = flags,
+		.guest_mem_fd = mem,
+		.size = size,
+	};
+
+	return ioctl(vm, GH_VM_MAP_MEM, &args);
+}
+
+int gh_set_dtb(int vm, uint64_t guest_addr, uint64_t size)
+{
+	struct gh_vm_dtb_config config = { .guest_phys_addr = guest_addr, .size = size };
+
+	return ioctl(vm, GH_VM_SET_DTB_CONFIG, &config);
+}
+
+int gh_add_vcpu(int vm, uint32_t id)
+{
+	struct gh_vm_function function = { .name = "vcpu", .vcpu.vcpu_id = id };
+
+	return ioctl(vm, GH_VM_ADD_FUNCTION, &function);
+}
+
+int gh_remove_vcpu(int vm, uint32_t id)
+{
+	struct gh_fn_vcpu_arg arg = { .vcpu_id = id };
+	struct gh_fn_desc desc = {
+		.type = GH_FN_VCPU,
+		.arg_size = sizeof(arg),
+		.arg = (uintptr_t)&arg,
+	};
+
+	return ioctl(vm, GH_VM_REMOVE_FUNCTION, &desc);
+}
+
+void gh_vm_clear(struct gh_test_vm *vm)
+{
+	memset(vm, 0, sizeof(*vm));
+	vm->gunyah = -1;
+	vm->vm = -1;
+	vm->mem = -1;
+	for (int i = 0; i < GH_MAX_VCPUS; i++)
+		vm->vcpu_fd[i] = -1;
+}
+
+int gh_vm_prepare(struct gh_test_vm *vm, unsigned int vcpus)
+{
+	const char *why_not;
+
+	gh_vm_clear(vm);
+	vm->gunyah = gh_open(&why_not);
+	if (vm->gunyah < 0)
+		return fail("%s", why_not);
+	vm->vm = ioctl(vm->gunyah, GH_CREATE_VM, 0);
+	if (vm->vm < 0)
+		return fail_errno("GH_CREATE_VM");
+	vm->mem = gh_create_mem(vm->gunyah, GUEST_RAM_SIZE);
+	if (vm->mem < 0)
+		return fail_errno("GH_CREATE_GUEST_MEM");
+	vm->host = gh_map_host(vm->mem, GUEST_RAM_SIZE);
+	if (!vm->host)
+		return fail_errno("mmap of guest memory");
+
+	memcpy(vm->host, gh_guest_start, gh_guest_end - gh_guest_start);
+	gh_write_dtb(vm->host + GUEST_DTB_OFFSET, vcpus ? vcpus : 1);
+
+	if (gh_map_mem(vm->vm, vm->mem, GUEST_RAM, GUEST_RAM_SIZE, GH_MAP_MEM_LEND_RWX))
+		return fail_errno("GH_VM_MAP_MEM");
+	if (gh_set_dtb(vm->vm, GUEST_RAM + GUEST_DTB_OFFSET, GUEST_DTB_ROOM))
+		return fail_errno("GH_VM_SET_DTB_CONFIG");
+
+	for (; vm->vcpus < vcpus; vm->vcpus++) {
+		unsigned int id = vm->vcpus;
+		void *run;
+
+		vm->vcpu_fd[id] = gh_add_vcpu(vm->vm, id);
+		if (vm->vcpu_fd[id] < 0)
+			return fail_errno("GH_VM_ADD_FUNCTION of vCPU %u", id);
+		run = mmap(NULL, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   vm->vcpu_fd[id], 0);
+		if (run == MAP_FAILED)
+			return fail_errno("mmap of vCPU %u", id);
+		vm->run[id] = run;
+	}
+	return 0;
+}
+
+int gh_vm_boot(struct gh_test_vm *vm, unsigned int vcpus)
+{
+	if (gh_vm_prepare(vm, vcpus))
+		return -1;
+	if (ioctl(vm->vm, GH_VM_START))
+		return fail_errno("GH_VM_START");
+	return 0;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void gh_vm_close(struct gh_test_vm *vm)
+{
+	for (int i = 0; i < GH_MAX_VCPUS; i++) {
+		if (vm->run[i])
+			munmap(vm->run[i], sysconf(_SC_PAGESIZE));
+		close_fd(vm->vcpu_fd[i]);
+	}
+	if (vm->host)
+		munmap(vm->host, GUEST_RAM_SIZE);
+	close_fd(vm->mem);
+	close_fd(vm->vm);
+	close_fd(vm->gunyah);
+	gh_vm_clear(vm);
+}
+
+int gh_vcpu_run(struct gh_test_vm *vm, unsigned int id)
+{
+	int ret;
+
+	do {
+		ret = ioctl(vm->vcpu_fd[id], GH_VCPU_RUN);
+	} while (ret && errno == EINTR && !vm->run[id]->immediate_exit);
+
+	return ret ? fail_errno("GH_VCPU_RUN of vCPU %u", id) : 0;
+}
+
+static int expect(struct gh_test_vm *vm, unsigned int id, uint64_t addr, uint32_t len,
+		  bool is_write)
+{
+	struct gh_vcpu_run *run = vm->run[id];
+
+	if (gh_vcpu_run(vm, id))
+		return -1;
+	if (run->exit_reason == GH_VCPU_EXIT_STATUS)
+		return fail("vCPU %u: status %u, exit type %u in place of a %u byte %s at %#llx",
+			    id, run->status.status, run->status.exit_info.type, len,
+			    is_write ? "write" : "read", (unsigned long long)addr);
+	if (run->exit_reason != GH_VCPU_EXIT_MMIO)
+		return fail("vCPU %u: exit reason %u", id, run->exit_reason);
+	if (run->mmio.phys_addr != addr || run->mmio.len != len ||
+	    run->mmio.is_write != is_write)
+		return fail("vCPU %u: %u byte %s at %#llx in place of %u byte %s at %#llx",
+			    id, run->mmio.len, run->mmio.is_write ? "write" : "read",
+			    run->mmio.phys_addr, len, is_write ? "write" : "read",
+			    (unsigned long long)addr);
+	return 0;
+}
+
+int gh_expect_read(struct gh_test_vm *vm, unsigned int id, uint64_t addr, uint32_t len)
+{
+	return expect(vm, id, addr, len, false);
+}
+
+/* All 8 bytes: those beyond the length are to be zero */
+int gh_expect_write(struct gh_test_vm *vm, unsigned int id, uint64_t addr, uint32_t len,
+		    uint64_t *value)
+{
+	if (expect(vm, id, addr, len, true))
+		return -1;
+	memcpy(value, vm->run[id]->mmio.data, sizeof(*value));
+	return 0;
+}
+
+void gh_reply(struct gh_test_vm *vm, unsigned int id, uint64_t value)
+{
+	memcpy(vm->run[id]->mmio.data, &value, sizeof(value));
+}
+
+int gh_command(struct gh_test_vm *vm, unsigned int id, uint64_t command,
+	       uint64_t arg0, uint64_t arg1, uint64_t arg2)
+{
+	uint64_t words[] = { command, arg0, arg1, arg2 };
+
+	for (int i = 0; i < 4; i++) {
+		if (gh_expect_read(vm, id, gh_dev(id, GUEST_DEV_CMD + i * 8), 8))
+			return -1;
+		gh_reply(vm, id, words[i]);
+	}
+	return 0;
+}
+
+int gh_result(struct gh_test_vm *vm, unsigned int id, uint64_t *result)
+{
+	return gh_expect_write(vm, id, gh_dev(id, GUEST_DEV_RESULT), 8, result);
+}
+
+int gh_power_off(struct gh_test_vm *vm, unsigned int id)
+{
+	struct gh_vcpu_run *run = vm->run[id];
+
+	if (gh_command(vm, id, GUEST_HVC, PSCI_SYSTEM_OFF, 0, 0) || gh_vcpu_run(vm, id))
+		return -1;
+	if (run->exit_reason != GH_VCPU_EXIT_STATUS)
+		return fail("vCPU %u: exit reason %u after SYSTEM_OFF", id, run->exit_reason);
+	if (run->status.status != GH_VM_STATUS_EXITED ||
+	    run->status.exit_info.type != GH_VM_EXIT_TYPE_PSCI_POWER_OFF)
+		return fail("vCPU %u: status %u, exit type %u after SYSTEM_OFF", id,
+			    run->status.status, run->status.exit_info.type);
+	return 0;
+}
+
+static __thread sigjmp_buf access_failed;
+
+static void sigbus(int sig)
+{
+	siglongjmp(access_failed, sig);
+}
+
+static bool can_access(uint8_t *addr, bool write)
+{
+	struct sigaction action = { .sa_handler = sigbus }, old;
+	bool done;
+
+	sigaction(SIGBUS, &action, &old);
+	if (sigsetjmp(access_failed, 1)) {
+		done = false;
+	} else {
+		if (write)
+			WRITE_ONCE(*addr, 0xa5);
+		else
+			READ_ONCE(*addr);
+		done = true;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return done;
+}
+
+bool gh_can_read(void *addr)
+{
+	return can_access(addr, false);
+}
+
+bool gh_can_write(void *addr)
+{
+	return can_access(addr, true);
+}

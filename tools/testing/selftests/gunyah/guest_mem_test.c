@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory files and GH_VM_MAP_MEM.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gh_util.h"
+#include "kselftest_harness.h"
+
+FIXTURE(guest_mem) {
+	int gunyah;
+	int vm;
+	uint64_t page;
+};
+
+FIXTURE_SETUP(guest_mem)
+{
+	const char *why_not;
+
+	self->gunyah = gh_open(&why_not);
+	if (self->gunyah < 0)
+		SKIP(return, "%s", why_not);
+	self->page = getpagesize();
+	self->vm = ioctl(self->gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(self->vm, 0);
+}
+
+FIXTURE_TEARDOWN(guest_mem)
+{
+	close(self->vm);
+	close(self->gunyah);
+}
+
+static int create(int gunyah, struct gh_create_mem_args args)
+{
+	return ioctl(gunyah, GH_CREATE_GUEST_MEM, &args);
+}
+
+static int map(int vm, struct gh_map_mem_args args)
+{
+	return ioctl(vm, GH_VM_MAP_MEM, &args);
+}
+
+TEST_F(guest_mem, create)
+{
+	struct gh_create_mem_args args = { .size = self->page };
+	int fd;
+
+	fd = create(self->gunyah, args);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(0, fcntl(fd, F_GETFD));
+	close(fd);
+
+	args.flags = GH_GUEST_MEM_CLOEXEC;
+	fd = create(self->gunyah, args);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	close(fd);
+
+	for (int bit = 2; bit < 64; bit++) {
+		args.flags = 1ULL << bit;
+		EXPECT_FAIL(EINVAL, create(self->gunyah, args));
+	}
+	args.flags = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(args.reserved); i++) {
+		args.reserved[i] = 1;
+		EXPECT_FAIL(EINVAL, create(self->gunyah, args));
+		args.reserved[i] = 0;
+	}
+}
+
+TEST_F(guest_mem, sizes)
+{
+	const uint64_t good[] = { 1, 2, 3, 511, 512, 513, 1025, 5000 };
+	struct stat st;
+
+	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, 0));
+	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, 1));
+	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, self->page + 1));
+	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, -1ULL));
+	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, 1ULL << 40));
+	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, 1ULL << 63));
+	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, -self->page));
+
+	/* Every page is there, zero, and a page of its own */
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		uint64_t size = good[i] * self->page, p;
+		int fd = gh_create_mem(self->gunyah, size);
+		uint64_t *mem;
+
+		ASSERT_GE(fd, 0);
+		ASSERT_EQ(0, fstat(fd, &st));
+		EXPECT_EQ(size, st.st_size);
+		mem = gh_map_host(fd, size);
+		ASSERT_NE(NULL, mem);
+		for (p = 0; p < size / 8; p++)
+			if (mem[p])
+				break;
+		EXPECT_EQ(size / 8, p);
+		for (p = 0; p < size / 8; p++)
+			mem[p] = p + 1;
+		for (p = 0; p < size / 8; p++)
+			if (mem[p] != p + 1)
+				break;
+		EXPECT_EQ(size / 8, p);
+		munmap(mem, size);
+		close(fd);
+	}
+}
+
+TEST_F(guest_mem, mmap)
+{
+	uint64_t page = self->page, size = 4 * page;
+	int fd = gh_create_mem(self->gunyah, size);
+	uint8_t *a, *b;
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, size + page, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ, MAP_SHARED, fd, size));
+	EXPECT_EQ(EINVAL, errno);
+
+	/* Two views of the same pages; the mapping outlives the descriptor */
+	a = gh_map_host(fd, size);
+	ASSERT_NE(NULL, a);
+	b = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 3 * page);
+	ASSERT_NE(MAP_FAILED, b);
+	close(fd);
+	a[3 * page + 5] = 0x5a;
+	EXPECT_EQ(0x5a, b[5]);
+
+	/* Can't grow over the end */
+	EXPECT_EQ(MAP_FAILED, mremap(a, size, size + page, MREMAP_MAYMOVE));
+	munmap(a, size);
+	EXPECT_EQ(0x5a, b[5]);
+	munmap(b, page);
+}
+
+TEST_F(guest_mem, not_a_regular_file)
+{
+	int fd = gh_create_mem(self->gunyah, self->page);
+	char byte = 0;
+
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(-1, read(fd, &byte, 1));
+	EXPECT_EQ(-1, write(fd, &byte, 1));
+	EXPECT_EQ(-1, ftruncate(fd, 0));
+	EXPECT_EQ(-1, ftruncate(fd, 2 * self->page));
+	EXPECT_EQ(-1, fallocate(fd, 0, 0, self->page));
+	close(fd);
+}
+
+TEST_F(guest_mem, map_arguments)
+{
+	uint64_t page = self->page, size = 16 * page;
+	int fd = gh_create_mem(self->gunyah, size);
+	const struct gh_map_mem_args good = {
+		.guest_addr = GUEST_RAM,
+		.flags = GH_MAP_MEM_LEND_RWX,
+		.guest_mem_fd = fd,
+		.size = size,
+	};
+	struct gh_map_mem_args args;
+
+	ASSERT_GE(fd, 0);
+
+#define BAD(err, change) do {						\
+	args = good;							\
+	args.change;							\
+	EXPECT_FAIL(err, map(self->vm, args));				\
+} while (0)
+
+	BAD(EINVAL, guest_addr += 1);
+	BAD(EINVAL, guest_addr += page / 2);
+	BAD(EINVAL, guest_addr = -page);
+	BAD(EINVAL, offset = 1);
+	BAD(EINVAL, offset = page);
+	BAD(EINVAL, offset = -page);
+	BAD(EINVAL, size = 0);
+	BAD(EINVAL, size = page + 1);
+	BAD(EINVAL, size = size + page);
+	BAD(EINVAL, size = -page);
+	BAD(EINVAL, flags |= GH_MAP_MEM_FORCE_SHARE);
+	BAD(EINVAL, flags = GH_MAP_MEM_FORCE_LEND);
+	/* A guest can't run in memory with less than all rights */
+	BAD(EINVAL, flags &= ~GH_MAP_MEM_ALLOW_READ);
+	BAD(EINVAL, flags &= ~GH_MAP_MEM_ALLOW_WRITE);
+	BAD(EINVAL, flags &= ~GH_MAP_MEM_ALLOW_EXEC);
+	for (int bit = 0; bit < 32; bit++)
+		if (!((1U << bit) & (GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_FORCE_SHARE |
+				     GH_MAP_MEM_UNMAP)))
+			BAD(EINVAL, flags |= 1U << bit);
+	BAD(EBADF, guest_mem_fd = -1);
+	BAD(EINVAL, guest_mem_fd = self->gunyah);
+	BAD(EINVAL, guest_mem_fd = self->vm);
+	BAD(ENOENT, flags |= GH_MAP_MEM_UNMAP);
+
+	EXPECT_EQ(0, map(self->vm, good));
+	close(fd);
+}
+
+TEST_F(guest_mem, unmap)
+{
+	uint64_t size = 16 * self->page;
+	int fd = gh_create_mem(self->gunyah, size);
+	struct gh_map_mem_args args = {
+		.guest_addr = GUEST_RAM,
+		.flags = GH_MAP_MEM_LEND_RWX,
+		.guest_mem_fd = fd,
+		.size = size,
+	};
+	uint8_t *host;
+
+	ASSERT_GE(fd, 0);
+	host = gh_map_host(fd, size);
+	ASSERT_NE(NULL, host);
+	ASSERT_EQ(0, map(self->vm, args));
+	/* Not lent before the VM starts */
+	host[0] = 1;
+	EXPECT_EQ(1, host[0]);
+
+	args.flags |= GH_MAP_MEM_UNMAP;
+	args.guest_addr += self->page;
+	EXPECT_FAIL(ENOENT, map(self->vm, args));
+	args.guest_addr -= self->page;
+	args.size -= self->page;
+	EXPECT_FAIL(ENOENT, map(self->vm, args));
+	args.size += self->page;
+	EXPECT_EQ(0, map(self->vm, args));
+	EXPECT_FAIL(ENOENT, map(self->vm, args));
+
+	args.flags &= ~GH_MAP_MEM_UNMAP;
+	EXPECT_EQ(0, map(self->vm, args));
+	munmap(host, size);
+	close(fd);
+}
+
+TEST_F(guest_mem, one_user_of_a_page)
+{
+	uint64_t size = 16 * self->page;
+	int fd = gh_create_mem(self->gunyah, size);
+	int vm = ioctl(self->gunyah, GH_CREATE_VM, 0);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(vm, 0);
+	ASSERT_EQ(0, gh_map_mem(self->vm, fd, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+	EXPECT_FAIL(EEXIST, gh_map_mem(vm, fd, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+
+	/* The binding goes with the VM, not with the descriptor */
+	close(self->vm);
+	EXPECT_EQ(0, gh_map_mem(vm, fd, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+	self->vm = vm;
+	close(fd);
+}
+
+TEST_F(guest_mem, one_private_region)
+{
+	uint64_t size = 16 * self->page;
+	int a = gh_create_mem(self->gunyah, size);
+	int b = gh_create_mem(self->gunyah, size);
+
+	ASSERT_GE(a, 0);
+	ASSERT_GE(b, 0);
+	ASSERT_EQ(0, gh_map_mem(self->vm, a, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, b, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+	EXPECT_FAIL(EOPNOTSUPP, gh_map_mem(self->vm, b, GUEST_RAM + size, size,
+					   GH_MAP_MEM_LEND_RWX));
+	close(a);
+	close(b);
+}
+
+TEST_F(guest_mem, map_after_start)
+{
+	struct gh_test_vm vm;
+	int fd;
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	fd = gh_create_mem(vm.gunyah, self->page);
+	ASSERT_GE(fd, 0);
+	EXPECT_FAIL(EOPNOTSUPP, gh_map_mem(vm.vm, fd, GUEST_RAM + GUEST_RAM_SIZE, self->page,
+					   GH_MAP_MEM_LEND_RWX));
+	EXPECT_FAIL(EOPNOTSUPP, gh_map_mem(vm.vm, vm.mem, GUEST_RAM, GUEST_RAM_SIZE,
+					   GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_UNMAP));
+	/* Nor can another VM have what this one has */
+	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, vm.mem, GUEST_RAM, GUEST_RAM_SIZE,
+				       GH_MAP_MEM_LEND_RWX));
+	close(fd);
+	gh_vm_close(&vm);
+}
+
+/* Memory that a guest has had can be used again, and is wiped */
+TEST_F(guest_mem, reuse)
+{
+	struct gh_test_vm vm;
+	uint64_t value;
+	int mem;
+	uint8_t *host;
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	ASSERT_EQ(0, gh_command(&vm, 0, GUEST_WRITE64, GUEST_RAM + 0x300000, 0x5ec2e7, 0));
+	ASSERT_EQ(0, gh_result(&vm, 0, &value));
+	ASSERT_EQ(0, gh_power_off(&vm, 0));
+	mem = dup(vm.mem);
+	gh_vm_close(&vm);
+
+	host = gh_map_host(mem, GUEST_RAM_SIZE);
+	ASSERT_NE(NULL, host);
+	ASSERT_TRUE(gh_can_read(host));
+	for (value = 0; value < GUEST_RAM_SIZE; value++)
+		if (host[value])
+			break;
+	EXPECT_EQ(GUEST_RAM_SIZE, value);
+	EXPECT_EQ(0, gh_map_mem(self->vm, mem, GUEST_RAM, GUEST_RAM_SIZE,
+				GH_MAP_MEM_LEND_RWX));
+	munmap(host, GUEST_RAM_SIZE);
+	close(mem);
+}
+
+TEST_HARNESS_MAIN

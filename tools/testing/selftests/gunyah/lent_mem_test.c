@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that is lent to a guest: nobody on the host reaches it any more, and
+ * whoever tries gets an error or a SIGBUS. A single access that does get
+ * through takes the host down.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/elf.h>
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <linux/kernel-page-flags.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gh_util.h"
+#include "kselftest_harness.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+/* Where the tests have something that only the guest may see */
+#define SECRET_OFFSET	0x300000
+#define SECRET_WORDS	8
+
+/* Not in the program's own data, so that it can be searched for */
+static uint64_t secret_word(uint64_t seed, int i)
+{
+	return (seed + i) * 0x9e3779b97f4a7c15ULL;
+}
+
+static void write_secret(uint8_t *host, uint64_t seed)
+{
+	uint64_t *secret = (uint64_t *)(host + SECRET_OFFSET);
+
+	for (int i = 0; i < SECRET_WORDS; i++)
+		WRITE_ONCE(secret[i], secret_word(seed, i));
+}
+
+/* Has the guest still got all of it? */
+static int check_secret(struct gh_test_vm *vm, uint64_t seed)
+{
+	uint64_t value;
+
+	for (int i = 0; i < SECRET_WORDS; i++) {
+		if (gh_command(vm, 0, GUEST_READ64, GUEST_RAM + SECRET_OFFSET + i * 8, 0, 0) ||
+		    gh_result(vm, 0, &value) || value != secret_word(seed, i))
+			return -1;
+	}
+	return 0;
+}
+
+FIXTURE(lent) {
+	struct gh_test_vm vm;
+	uint64_t seed;
+	/* The guest's memory, and the secret in it, as the host has them mapped */
+	uint8_t *mem;
+	uint8_t *secret;
+	/* Physical address of the secret */
+	char dir[32];
+	char *buf;
+	size_t page;
+};
+
+static uint64_t physical_address(void *addr)
+{
+	size_t page = getpagesize();
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, 8, (uintptr_t)addr / page * 8) != 8)
+		entry = 0;
+	close(fd);
+	return (entry & ((1ULL << 55) - 1)) * page + (uintptr_t)addr % page;
+}
+
+FIXTURE_SETUP(lent)
+{
+	const char *why_not;
+	int fd;
+
+	gh_vm_clear(&self->vm);
+	fd = gh_open(&why_not);
+	if (fd < 0)
+		SKIP(return, "%s", why_not);
+	close(fd);
+
+	self->page = getpagesize();
+	self->buf = aligned_alloc(self->page, self->page);
+	ASSERT_NE(NULL, self->buf);
+	memset(self->buf, 0x33, self->page);
+	strcpy(self->dir, "/tmp/gunyah.XXXXXX");
+	mkdir("/tmp", 01777);
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	ASSERT_EQ(0, chdir(self->dir));
+
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+	self->seed = getpid() + gh_now_us();
+	self->mem = self->vm.host;
+	self->secret = self->mem + SECRET_OFFSET;
+	write_secret(self->mem, self->seed);
+	ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START));
+}
+
+/* Whatever a test has done: the guest runs on */
+FIXTURE_TEARDOWN(lent)
+{
+	EXPECT_EQ(0, check_secret(&self->vm, self->seed));
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	gh_vm_close(&self->vm);
+	free(self->buf);
+	EXPECT_EQ(0, chdir("/"));
+	rmdir(self->dir);
+}
+
+TEST_F(lent, access)
+{
+	uint8_t *again;
+
+	for (size_t i = 0; i < GUEST_RAM_SIZE; i += self->page) {
+		ASSERT_FALSE(gh_can_read(self->mem + i));
+		ASSERT_FALSE(gh_can_write(self->mem + i));
+	}
+
+	/* A new mapping makes no difference */
+	again = gh_map_host(self->vm.mem, GUEST_RAM_SIZE);
+	ASSERT_NE(NULL, again);
+	EXPECT_FALSE(gh_can_read(again + SECRET_OFFSET));
+	EXPECT_FALSE(gh_can_write(again + SECRET_OFFSET));
+	munmap(again, GUEST_RAM_SIZE);
+}
+
+/* The kernel must not copy from there or to there either */
+TEST_F(lent, system_calls)
+{
+	struct iovec lent = { self->secret, self->page };
+	struct iovec own = { self->buf, self->page };
+	int pipefd[2], fd;
+
+	ASSERT_EQ(0, pipe(pipefd));
+	EXPECT_FAIL(EFAULT, write(pipefd[1], self->secret, 64));
+	EXPECT_FAIL(EFAULT, write(pipefd[1], self->secret, self->page));
+	EXPECT_FAIL(EFAULT, vmsplice(pipefd[1], &lent, 1, 0));
+	EXPECT_FAIL(EFAULT, vmsplice(pipefd[1], &lent, 1, SPLICE_F_GIFT));
+	ASSERT_EQ(64, write(pipefd[1], self->buf, 64));
+	EXPECT_FAIL(EFAULT, read(pipefd[0], self->secret, 64));
+	close(pipefd[0]);
+	close(pipefd[1]);
+
+	fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	ASSERT_GE(fd, 0);
+	EXPECT_FAIL(EFAULT, write(fd, self->secret, self->page));
+	EXPECT_FAIL(EFAULT, pwritev(fd, &lent, 1, 0));
+	EXPECT_EQ(self->page, write(fd, self->buf, self->page));
+	EXPECT_FAIL(EFAULT, pread(fd, self->secret, self->page, 0));
+	close(fd);
+
+	fd = open("file", O_RDWR | O_DIRECT);
+	if (fd >= 0) {
+		EXPECT_FAIL(EFAULT, pwrite(fd, self->secret, self->page, 0));
+		EXPECT_FAIL(EFAULT, pread(fd, self->secret, self->page, 0));
+		close(fd);
+	}
+	unlink("file");
+
+	EXPECT_FAIL(EFAULT, getrandom(self->secret, 64, 0));
+	EXPECT_FAIL(EFAULT, open((char *)self->secret, O_RDONLY));
+	EXPECT_FAIL(EFAULT, syscall(SYS_futex, self->secret, FUTEX_WAIT, 0, NULL, NULL, 0));
+	EXPECT_FAIL(EFAULT, syscall(SYS_futex, self->secret, FUTEX_WAKE, 1, NULL, NULL, 0));
+
+	EXPECT_FAIL(EFAULT, process_vm_readv(getpid(), &own, 1, &lent, 1, 0));
+	EXPECT_FAIL(EFAULT, process_vm_writev(getpid(), &own, 1, &lent, 1, 0));
+	EXPECT_FAIL(EFAULT, process_vm_readv(getpid(), &lent, 1, &own, 1, 0));
+
+	/* Nor can the call that would share it with another guest */
+	struct gh_userspace_memory_region region = {
+		.label = 1,
+		.flags = GH_MEM_ALLOW_READ,
+		.guest_phys_addr = 0x90000000,
+		.memory_size = self->page,
+		.userspace_addr = (uintptr_t)self->secret,
+	};
+	fd = ioctl(self->vm.gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(fd, 0);
+	EXPECT_FAIL(EFAULT, ioctl(fd, GH_VM_SET_USER_MEM_REGION, &region));
+	close(fd);
+}
+
+TEST_F(lent, io_uring_buffer)
+{
+	struct iovec lent = { self->mem, 16 * self->page };
+	struct io_uring_params params = { };
+	int fd;
+
+	fd = syscall(SYS_io_uring_setup, 1, &params);
+	if (fd < 0)
+		SKIP(return, "no io_uring");
+	EXPECT_EQ(-1, syscall(SYS_io_uring_register, fd, IORING_REGISTER_BUFFERS, &lent, 1));
+	close(fd);
+}
+
+TEST_F(lent, memory_calls)
+{
+	size_t size = 16 * self->page;
+	uint8_t *moved;
+	char text[4096];
+	int fd;
+
+	EXPECT_EQ(-1, madvise(self->mem, size, MADV_POPULATE_READ));
+	EXPECT_EQ(-1, madvise(self->mem, size, MADV_POPULATE_WRITE));
+	/* Whether these succeed does not matter: nothing comes of them */
+	madvise(self->mem, size, MADV_WILLNEED);
+	madvise(self->mem, size, MADV_DONTNEED);
+	madvise(self->mem, size, MADV_COLLAPSE);
+	madvise(self->mem, size, MADV_MERGEABLE);
+	madvise(self->mem, size, MADV_PAGEOUT);
+	madvise(self->mem, size, MADV_DODUMP);
+	msync(self->mem, size, MS_SYNC);
+	mlock(self->mem, size);
+	EXPECT_FALSE(gh_can_read(self->mem));
+
+	EXPECT_EQ(0, mprotect(self->mem, size, PROT_READ));
+	EXPECT_EQ(0, mprotect(self->mem, size, PROT_READ | PROT_WRITE));
+	EXPECT_FALSE(gh_can_write(self->mem));
+
+	moved = mremap(self->mem, GUEST_RAM_SIZE, GUEST_RAM_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       mmap(NULL, GUEST_RAM_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	ASSERT_NE(MAP_FAILED, moved);
+	self->vm.host = moved;
+	EXPECT_FALSE(gh_can_read(moved + SECRET_OFFSET));
+
+	/* Those that walk over all mappings */
+	fd = open("/proc/self/smaps", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+	fd = open("/proc/self/clear_refs", O_WRONLY);
+	if (fd >= 0) {
+		EXPECT_EQ(1, write(fd, "1", 1));
+		close(fd);
+	}
+}
+
+static int wait_exit_status(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return status;
+}
+
+TEST_F(lent, fork)
+{
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(gh_can_read(self->secret) | gh_can_write(self->secret) << 1);
+	EXPECT_EQ(0, wait_exit_status(pid));
+
+	/* Without a handler it is the end of the child, and of nobody else */
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
+		_exit(READ_ONCE(*self->secret));
+	}
+	EXPECT_EQ(SIGBUS, wait_exit_status(pid));
+}
+
+/* Other processes that look into this one */
+TEST_F(lent, foreign_access)
+{
+	pid_t pid = fork();
+	int status;
+
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		/* Has inherited the mapping, and is looked into */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+
+	struct iovec lent = { self->secret, 64 }, own = { self->buf, 64 };
+	char path[64];
+	int fd;
+
+	EXPECT_FAIL(EFAULT, process_vm_readv(pid, &own, 1, &lent, 1, 0));
+	EXPECT_FAIL(EFAULT, process_vm_writev(pid, &own, 1, &lent, 1, 0));
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDWR);
+	ASSERT_GE(fd, 0);
+	EXPECT_FAIL(EIO, pread(fd, self->buf, 64, (uintptr_t)self->secret));
+	EXPECT_FAIL(EIO, pwrite(fd, self->buf, 64, (uintptr_t)self->secret));
+	close(fd);
+
+	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, pid, NULL, NULL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_FAIL(EIO, ptrace(PTRACE_PEEKDATA, pid, self->secret, NULL));
+	EXPECT_FAIL(EIO, ptrace(PTRACE_PEEKTEXT, pid, self->mem, NULL));
+	EXPECT_FAIL(EIO, ptrace(PTRACE_POKEDATA, pid, self->secret, 0x1234));
+	EXPECT_EQ(0, ptrace(PTRACE_DETACH, pid, NULL, NULL));
+
+	kill(pid, SIGKILL);
+	EXPECT_EQ(SIGKILL, wait_exit_status(pid));
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+/* Is the secret in a file? */
+static int find_secret(const char *path, uint64_t seed)
+{
+	uint64_t secret[SECRET_WORDS];
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+	void *file;
+	int found;
+
+	if (fd < 0 || fstat(fd, &st) || !st.st_size)
+		return -1;
+	file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (file == MAP_FAILED)
+		return -1;
+	for (int i = 0; i < SECRET_WORDS; i++)
+		secret[i] = secret_word(seed, i);
+	found = !!memmem(file, st.st_size, secret, sizeof(secret));
+	munmap(file, st.st_size);
+	return found;
+}
+
+/* A VMM that crashes leaves a dump without the guest in it */
+TEST_F(lent, core_dump)
+{
+	char pattern[128] = { };
+	int fd, status;
+	pid_t pid;
+
+	fd = open("/proc/sys/kernel/core_pattern", O_RDONLY);
+	if (fd < 0)
+		SKIP(return, "kernel without CONFIG_COREDUMP");
+	ASSERT_LT(0, read(fd, pattern, sizeof(pattern) - 1));
+	close(fd);
+	if (write_file("/proc/sys/kernel/core_pattern", "core"))
+		SKIP(return, "can't set core_pattern");
+	write_file("/proc/sys/kernel/core_uses_pid", "0");
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		const struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+
+		setrlimit(RLIMIT_CORE, &limit);
+		/* As much as can be dumped at all */
+		write_file("/proc/self/coredump_filter", "0x1ff");
+		madvise(self->mem, GUEST_RAM_SIZE, MADV_DODUMP);
+		signal(SIGABRT, SIG_DFL);
+		abort();
+	}
+	status = wait_exit_status(pid);
+	write_file("/proc/sys/kernel/core_pattern", pattern);
+
+	ASSERT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(SIGABRT, WTERMSIG(status));
+	EXPECT_TRUE(WCOREDUMP(status));
+	EXPECT_EQ(0, find_secret("core", self->seed));
+	unlink("core");
+}
+
+/*
+ * Read physical memory the way a debugger of the kernel does. The kernel's image
+ * is there twice, and what it has freed of itself only once: as memory.
+ */
+static ssize_t read_kcore(uint64_t paddr, void *to, size_t size)
+{
+	struct elf64_phdr phdr, memory = { };
+	int fd = open("/proc/kcore", O_RDONLY);
+	struct elf64_hdr ehdr;
+	ssize_t ret = -1;
+
+	if (fd < 0)
+		return -1;
+	if (pread(fd, &ehdr, sizeof(ehdr), 0) != sizeof(ehdr))
+		goto out;
+	for (int i = 0; i < ehdr.e_phnum; i++) {
+		if (pread(fd, &phdr, sizeof(phdr), ehdr.e_phoff + i * sizeof(phdr)) != sizeof(phdr))
+			break;
+		if (phdr.p_type != PT_LOAD || phdr.p_paddr == -1ULL || paddr < phdr.p_paddr ||
+		    paddr - phdr.p_paddr >= phdr.p_memsz)
+			continue;
+		if (phdr.p_memsz > memory.p_memsz)
+			memory = phdr;
+	}
+	if (memory.p_memsz)
+		ret = pread(fd, to, size, memory.p_offset + paddr - memory.p_paddr);
+out:
+	close(fd);
+	return ret;
+}
+
+TEST_F(lent, kcore)
+{
+	size_t lent = 0, pages = GUEST_RAM_SIZE / self->page;
+	uint64_t flags[512], words[512];
+	uint64_t *own, pfn;
+	ssize_t size;
+	int fd;
+
+	/* That this reads the right thing is seen with memory that is not lent */
+	own = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, own);
+	own[0] = self->seed;
+	if (read_kcore(physical_address(own), words, 8) != 8)
+		SKIP(return, "no /proc/kcore or no pagemap");
+	EXPECT_EQ(self->seed, words[0]);
+
+	/* The driver has marked what it lent */
+	fd = open("/proc/kpageflags", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	for (pfn = 0; (size = pread(fd, flags, sizeof(flags), pfn * 8)) > 0; pfn += size / 8) {
+		for (size_t i = 0; i < size / 8; i++) {
+			if (!(flags[i] & 1ULL << KPF_OFFLINE))
+				continue;
+			lent++;
+			memset(words, 0xff, sizeof(words));
+			ASSERT_EQ((ssize_t)sizeof(words),
+				  read_kcore((pfn + i) * self->page, words, sizeof(words)));
+			for (size_t j = 0; j < ARRAY_SIZE(words); j++)
+				ASSERT_EQ(0, words[j]);
+		}
+	}
+	EXPECT_EQ(pages, lent);
+	close(fd);
+	munmap(own, self->page);
+}
+
+/* After the end of the VM the host has the memory again, without the content */
+TEST_F(lent, after_the_end)
+{
+	struct gh_test_vm *vm = &self->vm;
+	struct gh_test_vm old = *vm;
+
+	ASSERT_EQ(0, check_secret(vm, self->seed));
+	ASSERT_EQ(0, gh_power_off(vm, 0));
+	/* Powered off is not the end: it is the guest's until the files are closed */
+	EXPECT_FALSE(gh_can_read(self->secret));
+
+	munmap(vm->run[0], self->page);
+	close(vm->vm);
+	EXPECT_FALSE(gh_can_read(self->secret));
+	close(vm->vcpu_fd[0]);
+	ASSERT_TRUE(gh_can_read(self->secret));
+	for (size_t i = 0; i < GUEST_RAM_SIZE; i++)
+		ASSERT_EQ(0, old.host[i]);
+	EXPECT_TRUE(gh_can_write(self->secret));
+
+	/* What the teardown expects */
+	munmap(old.host, GUEST_RAM_SIZE);
+	close(old.mem);
+	close(old.gunyah);
+	ASSERT_EQ(0, gh_vm_prepare(vm, 1));
+	write_secret(vm->host, self->seed);
+	ASSERT_EQ(0, ioctl(vm->vm, GH_VM_START));
+}
+
+struct attacker {
+	uint8_t *mem;
+	int pipe[2];
+	bool stop;
+	unsigned long worked;
+	unsigned long failed;
+};
+
+static void *attack(void *data)
+{
+	struct attacker *attacker = data;
+	char buf[64];
+
+	while (!READ_ONCE(attacker->stop)) {
+		if (write(attacker->pipe[1], attacker->mem + SECRET_OFFSET, 64) == 64) {
+			WRITE_ONCE(attacker->worked, attacker->worked + 1);
+			if (read(attacker->pipe[0], buf, 64) != 64)
+				break;
+		} else {
+			WRITE_ONCE(attacker->failed, attacker->failed + 1);
+		}
+		gh_can_write(attacker->mem + GUEST_RAM_SIZE - 1);
+	}
+	return NULL;
+}
+
+/* No access slips through while the memory is being lent, or comes back */
+TEST_F_TIMEOUT(lent, while_starting, 120)
+{
+	for (int i = 0; i < 10; i++) {
+		struct attacker attacker = { };
+		struct gh_test_vm vm;
+		unsigned long attacks;
+		pthread_t thread;
+
+		ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+		ASSERT_EQ(0, pipe(attacker.pipe));
+		attacker.mem = vm.host;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, attack, &attacker));
+		while (!READ_ONCE(attacker.worked))
+			usleep(100);
+		ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
+		while (!READ_ONCE(attacker.failed))
+			usleep(100);
+		EXPECT_EQ(0, gh_power_off(&vm, 0));
+		munmap(vm.run[0], self->page);
+		vm.run[0] = NULL;
+		close(vm.vcpu_fd[0]);
+		vm.vcpu_fd[0] = -1;
+		close(vm.vm);
+		vm.vm = -1;
+		attacks = READ_ONCE(attacker.worked);
+		while (READ_ONCE(attacker.worked) == attacks)
+			usleep(100);
+		WRITE_ONCE(attacker.stop, true);
+		pthread_join(thread, NULL);
+		close(attacker.pipe[0]);
+		close(attacker.pipe[1]);
+		gh_vm_close(&vm);
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GH_VM_SET_USER_MEM_REGION.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gh_util.h"
+#include "kselftest_harness.h"
+
+#define SHARED_ADDR	0x90000000
+#define SHARED_PAGES	16
+
+FIXTURE(user_mem) {
+	int gunyah;
+	int vm;
+	uint64_t page;
+	uint64_t size;
+	uint8_t *mem;
+	struct gh_userspace_memory_region good;
+};
+
+FIXTURE_SETUP(user_mem)
+{
+	const char *why_not;
+
+	self->gunyah = gh_open(&why_not);
+	if (self->gunyah < 0)
+		SKIP(return, "%s", why_not);
+	self->page = getpagesize();
+	self->size = SHARED_PAGES * self->page;
+	self->vm = ioctl(self->gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(self->vm, 0);
+	self->mem = mmap(NULL, self->size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->mem);
+	self->good = (struct gh_userspace_memory_region) {
+		.label = 1,
+		.flags = GH_MEM_ALLOW_READ | GH_MEM_ALLOW_WRITE,
+		.guest_phys_addr = SHARED_ADDR,
+		.memory_size = self->size,
+		.userspace_addr = (uintptr_t)self->mem,
+	};
+}
+
+FIXTURE_TEARDOWN(user_mem)
+{
+	munmap(self->mem, self->size);
+	close(self->vm);
+	close(self->gunyah);
+}
+
+static int set_region(int vm, struct gh_userspace_memory_region region)
+{
+	return ioctl(vm, GH_VM_SET_USER_MEM_REGION, &region);
+}
+
+TEST_F(user_mem, arguments)
+{
+	struct gh_userspace_memory_region args;
+
+#define BAD(err, change) do {						\
+	args = self->good;						\
+	args.change;							\
+	EXPECT_FAIL(err, set_region(self->vm, args));			\
+} while (0)
+
+	BAD(EINVAL, flags = 0);
+	BAD(EINVAL, flags = GH_MEM_ALLOW_WRITE);
+	BAD(EINVAL, flags = GH_MEM_ALLOW_EXEC);
+	/* That of memory which a guest has for itself */
+	BAD(EINVAL, label = 0);
+	for (int bit = 4; bit < 32; bit++)
+		BAD(EINVAL, flags |= 1U << bit);
+	BAD(EINVAL, memory_size = 0);
+	BAD(EINVAL, memory_size -= 1);
+	BAD(EINVAL, memory_size = -self->page);
+	BAD(EINVAL, guest_phys_addr += 1);
+	BAD(EINVAL, guest_phys_addr = -self->page);
+	BAD(EINVAL, userspace_addr += 1);
+
+	/* Memory that is not there, or can't be written by this process either */
+	BAD(EFAULT, userspace_addr = self->page);
+	EXPECT_EQ(0, mprotect(self->mem, self->page, PROT_READ));
+	EXPECT_FAIL(EFAULT, set_region(self->vm, self->good));
+	EXPECT_EQ(0, mprotect(self->mem, self->page, PROT_READ | PROT_WRITE));
+
+	EXPECT_EQ(0, set_region(self->vm, self->good));
+}
+
+TEST_F(user_mem, overlap)
+{
+	struct gh_userspace_memory_region args = self->good;
+
+	ASSERT_EQ(0, set_region(self->vm, self->good));
+	EXPECT_FAIL(EEXIST, set_region(self->vm, self->good));
+	args.label = 2;
+	args.guest_phys_addr += self->page;
+	EXPECT_FAIL(EEXIST, set_region(self->vm, args));
+	args.guest_phys_addr = self->good.guest_phys_addr - self->page;
+	EXPECT_FAIL(EEXIST, set_region(self->vm, args));
+	args.guest_phys_addr = self->good.guest_phys_addr + self->size;
+	args.label = self->good.label;
+	EXPECT_FAIL(EEXIST, set_region(self->vm, args));
+	args.label = 2;
+	EXPECT_EQ(0, set_region(self->vm, args));
+}
+
+/* Any touch of such memory can take the host down: it needs an administrator */
+TEST_F(user_mem, lent)
+{
+	struct gh_userspace_memory_region args = self->good;
+
+	if (ioctl(self->gunyah, GH_CHECK_EXTENSION, GH_CAP_USER_MEM_LENT))
+		SKIP(return, "lending of user memory is allowed on this host");
+	args.flags = GH_MEM_ALLOW_READ | GH_MEM_ALLOW_WRITE | GH_MEM_ALLOW_EXEC | GH_MEM_LENT;
+	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, args));
+}
+
+/* Pinned for long, so it has to be of a kind that can be */
+TEST_F(user_mem, kinds_of_memory)
+{
+	struct gh_userspace_memory_region args = self->good;
+	int guest_mem = gh_create_mem(self->gunyah, self->size);
+	int memfd = memfd_create("gunyah", 0);
+	void *mem;
+
+	/* The driver's own memory is not for this call */
+	ASSERT_GE(guest_mem, 0);
+	mem = gh_map_host(guest_mem, self->size);
+	ASSERT_NE(NULL, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	EXPECT_FAIL(EFAULT, set_region(self->vm, args));
+	munmap(mem, self->size);
+	close(guest_mem);
+
+	ASSERT_GE(memfd, 0);
+	ASSERT_EQ(0, ftruncate(memfd, self->size));
+	mem = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	EXPECT_EQ(0, set_region(self->vm, args));
+	munmap(mem, self->size);
+	close(memfd);
+}
+
+/* The pages are the VM's as long as it lives, and accounted to its creator */
+TEST_F(user_mem, locked_memory_limit)
+{
+	struct rlimit limit = { 0, 0 };
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		int gunyah, vm;
+		const char *why_not;
+
+		gunyah = gh_open(&why_not);
+		vm = ioctl(gunyah, GH_CREATE_VM, 0);
+		if (gunyah < 0 || vm < 0 || setrlimit(RLIMIT_MEMLOCK, &limit) || setuid(12345))
+			_exit(1);
+		if (!set_region(vm, self->good))
+			_exit(2);
+		_exit(errno == ENOMEM ? 0 : 3);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/* Only the process that made the VM can give it memory */
+TEST_F(user_mem, other_process)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (!set_region(self->vm, self->good))
+			_exit(1);
+		_exit(errno == EPERM ? 0 : 2);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+TEST_F(user_mem, after_start)
+{
+	struct gh_test_vm vm;
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	EXPECT_FAIL(EOPNOTSUPP, set_region(vm.vm, self->good));
+	gh_vm_close(&vm);
+}
+
+/* Unlike lent memory, shared memory stays with the host while the VM runs */
+TEST_F(user_mem, shared_while_running)
+{
+	struct gh_userspace_memory_region args = self->good;
+	struct gh_test_vm vm;
+
+	ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+	memset(self->mem, 0x11, self->size);
+	ASSERT_EQ(0, set_region(vm.vm, args));
+	ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
+	for (uint64_t i = 0; i < self->size; i++)
+		ASSERT_EQ(0x11, self->mem[i]);
+	self->mem[0] = 0x22;
+	EXPECT_EQ(0, gh_power_off(&vm, 0));
+	gh_vm_close(&vm);
+	EXPECT_EQ(0x22, self->mem[0]);
+	EXPECT_EQ(0x11, self->mem[1]);
+}
+
+TEST_HARNESS_MAIN
