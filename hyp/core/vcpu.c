@@ -259,7 +259,8 @@ void guests_run_due(u64 now)
 				v->exited = true;
 				poll = true;
 				vcpu_wake(v);
-			} else if (!v->killed && v->deadline <= now) {
+			} else if (!v->killed && !v->pcpu && v->deadline <= now) {
+				/* One that is on its way to sleep comes next time. */
 				v->deadline = NEVER;
 				vcpu_wake(v);
 			}
