@@ -141,10 +141,12 @@ static inline int gh_remap_error(enum gh_error gh_error)
 
 /**
  * enum gh_feature - Features of the hypervisor, by their bit in the API flags
+ * @GH_FEATURE_DOORBELL: doorbells
  * @GH_FEATURE_MSGQUEUE: message queues
  * @GH_FEATURE_VCPU_RUN: vCPUs that the host schedules
  */
 enum gh_feature {
+	GH_FEATURE_DOORBELL		= 1,
 	GH_FEATURE_MSGQUEUE		= 2,
 	GH_FEATURE_VCPU_RUN		= 11,
 };
@@ -166,6 +168,9 @@ struct gh_hypercall_hyp_identify_resp {
 bool gh_is_gunyah(void);
 bool gh_hypervisor_has_feature(enum gh_feature feature);
 void gh_hypercall_hyp_identify(struct gh_hypercall_hyp_identify_resp *identity);
+
+enum gh_error gh_hypercall_bell_send(u64 capid, u64 new_flags);
+enum gh_error gh_hypercall_bell_set_mask(u64 capid, u64 enable_mask, u64 ack_mask);
 
 /* Interrupt the receiver even if the queue was not empty before */
 #define GH_HYPERCALL_MSGQ_TX_FLAGS_PUSH	BIT_ULL(0)

@@ -21,6 +21,8 @@
 			   ARM_SMCCC_OWNER_VENDOR_HYP, 0x8000 | (n))
 
 #define GH_HYPERCALL_HYP_IDENTIFY		GH_HYPERCALL(0x00)
+#define GH_HYPERCALL_BELL_SEND			GH_HYPERCALL(0x12)
+#define GH_HYPERCALL_BELL_SET_MASK		GH_HYPERCALL(0x15)
 #define GH_HYPERCALL_MSGQ_SEND			GH_HYPERCALL(0x1b)
 #define GH_HYPERCALL_MSGQ_RECV			GH_HYPERCALL(0x1c)
 #define GH_HYPERCALL_VCPU_RUN			GH_HYPERCALL(0x65)
@@ -86,6 +88,53 @@ bool gh_hypervisor_has_feature(enum gh_feature feature)
 	return identity.flags[0] & BIT_ULL(feature);
 }
 EXPORT_SYMBOL_GPL(gh_hypervisor_has_feature);
+
+/**
+ * gh_hypercall_bell_send() - Ring a doorbell
+ * @capid: capability ID of the doorbell, with the right to send
+ * @new_flags: flags to set in the doorbell
+ *
+ * This is doorbell_send. If the doorbell then has a flag that its enable mask
+ * has too, the receiver's interrupt is asserted, and the flags in the ack mask
+ * are cleared. Otherwise the interrupt gets an edge, and nothing else.
+ *
+ * Context: Any context.
+ * Return: GH_ERROR_OK, or another error, which means that the doorbell can't be
+ * used
+ */
+enum gh_error gh_hypercall_bell_send(u64 capid, u64 new_flags)
+{
+	struct arm_smccc_res res;
+
+	arm_smccc_1_1_invoke(GH_HYPERCALL_BELL_SEND, capid, new_flags, 0, &res);
+
+	return res.a0;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_bell_send);
+
+/**
+ * gh_hypercall_bell_set_mask() - Say what the flags of a doorbell do
+ * @capid: capability ID of the doorbell, with the right to receive
+ * @enable_mask: flags that assert the receiver's interrupt; all in a new doorbell
+ * @ack_mask: flags that are cleared once they have asserted it; none in a new
+ *	      doorbell
+ *
+ * This is doorbell_mask. The right to receive is the receiver's. A sender has it
+ * only if the receiver's configuration grants it.
+ *
+ * Context: Any context.
+ * Return: GH_ERROR_OK, GH_ERROR_CSPACE_INSUF_RIGHTS if the capability lacks the
+ * right, or another error, which means that the doorbell can't be used
+ */
+enum gh_error gh_hypercall_bell_set_mask(u64 capid, u64 enable_mask, u64 ack_mask)
+{
+	struct arm_smccc_res res;
+
+	arm_smccc_1_1_invoke(GH_HYPERCALL_BELL_SET_MASK, capid, enable_mask, ack_mask, 0, &res);
+
+	return res.a0;
+}
+EXPORT_SYMBOL_GPL(gh_hypercall_bell_set_mask);
 
 /**
  * gh_hypercall_msgq_send() - Put a message into a message queue

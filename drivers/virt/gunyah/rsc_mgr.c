@@ -466,7 +466,8 @@ static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
  * @rm: the resource manager
  * @xfer: request and reply
  *
- * Reports an error of the resource manager in the log.
+ * Reports an error of the resource manager in the log, but for an optional call
+ * that it does not have.
  *
  * Context: Process context, may sleep.  Not from a notifier of the resource
  * manager, since the thread that calls notifiers also receives replies.
@@ -498,6 +499,9 @@ int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 
 	ret = gh_rm_transfer_locked(rm, xfer);
 	mutex_unlock(&rm->call_lock);
+
+	if (xfer->rm_error == GH_RM_ERROR_UNIMPLEMENTED && xfer->optional)
+		return ret;
 
 	if (xfer->rm_error)
 		dev_err_ratelimited(rm->dev,
@@ -804,5 +808,7 @@ static void __exit gunyah_exit(void)
 }
 module_exit(gunyah_exit);
 
+/* Once there are VMs it is too late for the platform's driver */
+MODULE_SOFTDEP("pre: gunyah_qcom");
 MODULE_DESCRIPTION("Gunyah hypervisor driver");
 MODULE_LICENSE("GPL");

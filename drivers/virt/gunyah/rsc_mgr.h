@@ -8,6 +8,7 @@
 
 struct device;
 struct gh_rm;
+struct gh_rm_platform_ops;
 struct notifier_block;
 
 /* No VM has this number */
@@ -127,6 +128,8 @@ int gh_rm_vm_configure(struct gh_rm *rm, u16 vmid, enum gh_rm_vm_auth_mechanism 
 		       u32 mem_handle, u64 image_offset, u64 image_size,
 		       u64 dtb_offset, u64 dtb_size);
 int gh_rm_vm_init(struct gh_rm *rm, u16 vmid);
+int gh_rm_vm_set_boot_context(struct gh_rm *rm, u16 vmid, u8 reg_set, u8 reg_index,
+			      u64 value);
 int gh_rm_vm_start(struct gh_rm *rm, u16 vmid);
 int gh_rm_vm_stop(struct gh_rm *rm, u16 vmid);
 int gh_rm_vm_reset(struct gh_rm *rm, u16 vmid);
@@ -175,9 +178,15 @@ struct gh_rm_mem_entry {
  *	  it may be touched or freed
  *
  * @vmid: the first VM of @acl_entries
+ * @host_vmid: the host's VMID, if there is a platform
+ * @platform_ops: the platform that has to know of the parcel, or NULL
+ * @n_assigned: number of @mem_entries that the platform has assigned to the VMs
+ * @released: the resource manager does not have the memory, the VMs of the
+ *	      platform still do
  *
- * gh_rm_mem_lend() and gh_rm_mem_share() set the last three, also when they fail;
- * gh_rm_mem_reclaim() needs only these, and clears @held when it succeeds.
+ * gh_rm_mem_lend() and gh_rm_mem_share() set the last seven, also when they fail;
+ * gh_rm_mem_reclaim() needs these and, if there is a platform, the lists, and
+ * clears @held when it succeeds.
  */
 struct gh_rm_mem_parcel {
 	u32 label;
@@ -188,6 +197,10 @@ struct gh_rm_mem_parcel {
 	u32 mem_handle;
 	bool held;
 	u16 vmid;
+	u16 host_vmid;
+	const struct gh_rm_platform_ops *platform_ops;
+	size_t n_assigned;
+	bool released;
 };
 
 int gh_rm_mem_lend(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel);

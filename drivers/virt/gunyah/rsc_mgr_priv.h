@@ -31,6 +31,7 @@ struct dentry;
 #define GH_RM_VM_GET_STATE		0x56000017
 #define GH_RM_VM_GET_HYP_RESOURCES	0x56000020
 #define GH_RM_VM_GET_VMID		0x56000024
+#define GH_RM_VM_SET_BOOT_CONTEXT	0x56000031
 
 /* Size of a message of the queues to and from RM: one packet */
 #define GH_RM_PACKET_SIZE		240
@@ -108,6 +109,7 @@ enum gh_rm_counter {
  * @message_id: number of the call
  * @vmid: VM that the call is about, for the log, or GH_VMID_INVAL
  * @killable: a fatal signal may end the call as long as nothing has been sent
+ * @optional: not every RM has the call: that it does not is nothing for the log
  * @req: what to send behind the header
  * @req_size: size of @req in bytes
  * @reply: where to put what follows the error code in the reply
@@ -128,6 +130,7 @@ struct gh_rm_xfer {
 	u32 message_id;
 	u16 vmid;
 	bool killable;
+	bool optional;
 	const void *req;
 	size_t req_size;
 	void *reply;

@@ -10,8 +10,10 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 
+#include "gunyah_platform_hooks.h"
 #include "rsc_mgr.h"
 #include "rsc_mgr_priv.h"
 
@@ -39,6 +41,14 @@ struct gh_rm_vm_config_image_req {
 	__le64 image_size;
 	__le64 dtb_offset;
 	__le64 dtb_size;
+} __packed;
+
+struct gh_rm_vm_set_boot_context_req {
+	__le16 vmid;
+	u8 reg_set;
+	u8 reg_index;
+	__le32 reserved;
+	__le64 value;
 } __packed;
 
 /*
@@ -118,6 +128,8 @@ const char *gh_rm_message_name(u32 message_id)
 		return "VM_GET_HYP_RESOURCES";
 	case GH_RM_VM_GET_VMID:
 		return "VM_GET_VMID";
+	case GH_RM_VM_SET_BOOT_CONTEXT:
+		return "VM_SET_BOOT_CONTEXT";
 	default:
 		return "unnamed call";
 	}
@@ -321,6 +333,48 @@ int gh_rm_vm_init(struct gh_rm *rm, u16 vmid)
 	return gh_rm_vm_call(rm, GH_RM_VM_INIT, vmid);
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_rm_vm_init);
+
+/**
+ * gh_rm_vm_set_boot_context() - Set a register of the boot vCPU of a VM
+ * @rm: the resource manager
+ * @vmid: the VM, in state READY
+ * @reg_set: which kind of register, GH_VM_BOOT_REG_SET_*
+ * @reg_index: which one of its kind
+ * @value: value that the register is to have when the vCPU starts
+ *
+ * This is VM_SET_BOOT_CONTEXT, which released resource managers do not have.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, -EOPNOTSUPP if the resource manager does not have the call, -EINVAL,
+ * or see gh_rm_transfer()
+ */
+int gh_rm_vm_set_boot_context(struct gh_rm *rm, u16 vmid, u8 reg_set, u8 reg_index,
+			      u64 value)
+{
+	struct gh_rm_vm_set_boot_context_req req = {
+		.vmid = cpu_to_le16(vmid),
+		.reg_set = reg_set,
+		.reg_index = reg_index,
+		.value = cpu_to_le64(value),
+	};
+	struct gh_rm_xfer xfer = {
+		.message_id = GH_RM_VM_SET_BOOT_CONTEXT,
+		.vmid = vmid,
+		.killable = true,
+		.optional = true,
+		.req = &req,
+		.req_size = sizeof(req),
+	};
+
+	KUNIT_STATIC_STUB_REDIRECT(gh_rm_vm_set_boot_context, rm, vmid, reg_set, reg_index, value);
+	BUILD_BUG_ON(sizeof(req) != 16);
+
+	if (!gh_rm_vmid_valid(vmid))
+		return -EINVAL;
+
+	return gh_rm_transfer(rm, &xfer);
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_rm_vm_set_boot_context);
 
 /**
  * gh_rm_vm_start() - Let the boot vCPU of a VM run
@@ -564,6 +618,49 @@ static int gh_rm_mem_append(struct gh_rm *rm, const struct gh_rm_mem_parcel *par
 	return 0;
 }
 
+/* The resource manager does not have the parcel: now the platform's part */
+static int gh_rm_mem_release(struct gh_rm_mem_parcel *parcel)
+{
+	const struct gh_rm_platform_ops *ops = parcel->platform_ops;
+	int ret;
+
+	if (ops) {
+		ret = ops->post_mem_reclaim(parcel);
+		if (ret) {
+			parcel->released = true;
+			parcel->held = true;
+			return ret;
+		}
+		gh_rm_platform_put(ops);
+		parcel->platform_ops = NULL;
+	}
+
+	parcel->released = false;
+	parcel->held = false;
+
+	return 0;
+}
+
+/* Tell the platform, if there is one, before the resource manager */
+static int gh_rm_mem_prepare(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
+{
+	int ret;
+
+	parcel->n_assigned = 0;
+	parcel->released = false;
+	parcel->platform_ops = gh_rm_platform_get();
+	if (!parcel->platform_ops)
+		return 0;
+
+	ret = gh_rm_get_vmid(rm, &parcel->host_vmid);
+	if (!ret)
+		ret = parcel->platform_ops->pre_mem(parcel);
+	if (ret)
+		gh_rm_mem_release(parcel);
+
+	return ret;
+}
+
 static int gh_rm_mem_lend_or_share(struct gh_rm *rm, u32 message_id,
 				   struct gh_rm_mem_parcel *parcel)
 {
@@ -592,10 +689,18 @@ static int gh_rm_mem_lend_or_share(struct gh_rm *rm, u32 message_id,
 	if (!atomic_add_unless(&rm->parcels, 1, GH_RM_MAX_PARCELS))
 		return -ENOSPC;
 
+	ret = gh_rm_mem_prepare(rm, parcel);
+	if (ret) {
+		atomic_dec(&rm->parcels);
+		return ret;
+	}
+
 	ret = gh_rm_mem_create(rm, message_id, parcel, msg);
 	if (ret) {
-		if (!parcel->held)
+		if (!parcel->held) {
 			atomic_dec(&rm->parcels);
+			gh_rm_mem_release(parcel);
+		}
 		return ret;
 	}
 
@@ -656,12 +761,14 @@ EXPORT_SYMBOL_IF_KUNIT(gh_rm_mem_share);
  * @rm: the resource manager
  * @parcel: what was lent or shared, and is not used by a VM any more
  *
- * This is MEM_RECLAIM.  What the VM wrote to the memory is still there.
+ * This is MEM_RECLAIM, and then the platform's part.  What the VM wrote to the
+ * memory is still there.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EBUSY if a VM still uses the memory, -EIO if the resource manager
- * never told its name for the parcel or can't be reached, or see gh_rm_call().
- * After an error the memory still must not be used.
+ * never told its name for the parcel or can't be reached, what the platform
+ * returned, or see gh_rm_call().  After an error the memory still must not be
+ * used.
  */
 int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 {
@@ -677,6 +784,9 @@ int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 	if (!parcel->held)
 		return 0;
 
+	if (parcel->released)
+		return gh_rm_mem_release(parcel);
+
 	if (parcel->mem_handle == GH_MEM_HANDLE_INVAL)
 		return -EIO;
 
@@ -685,9 +795,8 @@ int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 		return ret;
 
 	parcel->mem_handle = GH_MEM_HANDLE_INVAL;
-	parcel->held = false;
 	atomic_dec(&rm->parcels);
 
-	return 0;
+	return gh_rm_mem_release(parcel);
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_rm_mem_reclaim);

@@ -20,6 +20,8 @@ static const struct gh_vm_function_name {
 	u32 arg_size;
 } gh_vm_function_names[] = {
 	{ "vcpu", GH_FN_VCPU, sizeof(struct gh_fn_vcpu_arg) },
+	{ "irqfd", GH_FN_IRQFD, sizeof(struct gh_fn_irqfd_arg) },
+	{ "ioeventfd", GH_FN_IOEVENTFD, sizeof(struct gh_fn_ioeventfd_arg) },
 };
 
 /* Types whose module is there, by their number */

@@ -223,10 +223,11 @@ EXPORT_SYMBOL_GPL(gh_vm_get_exit_status);
 
 static int gh_vm_configure(struct gh_vm *ghvm, const struct gh_vm_image *image)
 {
+	u64 offset = gh_vm_boot_image_offset(ghvm, image);
 	int ret;
 
 	ret = gh_rm_vm_configure(ghvm->rm, ghvm->vmid, GH_RM_VM_AUTH_NONE,
-				 image->mem_handle, 0, image->size,
+				 image->mem_handle, offset, image->size - offset,
 				 ghvm->dtb_config.guest_phys_addr - image->base,
 				 ghvm->dtb_config.size);
 	if (!ret)
@@ -274,6 +275,10 @@ static int gh_vm_bring_up(struct gh_vm *ghvm)
 		return ret;
 
 	ret = gh_vm_get_resources(ghvm);
+	if (ret)
+		return ret;
+
+	ret = gh_vm_apply_boot_context(ghvm, &image);
 	if (ret)
 		return ret;
 

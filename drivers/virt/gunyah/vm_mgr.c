@@ -104,6 +104,19 @@ static int gh_vm_set_dtb_config(struct gh_vm *ghvm,
 	return 0;
 }
 
+/* What deployed VMMs get for a call that comes after GH_VM_START */
+static int gh_vm_too_late(unsigned int cmd)
+{
+	switch (cmd) {
+	case GH_VM_SET_DTB_CONFIG:
+		return -EBUSY;
+	case GH_VM_SET_BOOT_CONTEXT:
+		return -EINVAL;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 /* The calls that say what a VM is made of come before GH_VM_START. */
 static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 			    const void __user *argp)
@@ -112,6 +125,7 @@ static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 		struct gh_userspace_memory_region user_region;
 		struct gh_map_mem_args map_mem;
 		struct gh_vm_dtb_config dtb_config;
+		struct gh_vm_boot_context boot_context;
 	} u;
 	int ret;
 
@@ -124,13 +138,15 @@ static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 		return ret;
 
 	if (ghvm->state != GH_VM_NEW)
-		return cmd == GH_VM_SET_DTB_CONFIG ? -EBUSY : -EOPNOTSUPP;
+		return gh_vm_too_late(cmd);
 
 	switch (cmd) {
 	case GH_VM_SET_USER_MEM_REGION:
 		return gh_vm_mem_set_user_region(ghvm, &u.user_region);
 	case GH_VM_MAP_MEM:
 		return gh_vm_mem_map(ghvm, &u.map_mem);
+	case GH_VM_SET_BOOT_CONTEXT:
+		return gh_vm_set_boot_context(ghvm, &u.boot_context);
 	default:
 		return gh_vm_set_dtb_config(ghvm, &u.dtb_config);
 	}
@@ -158,6 +174,7 @@ static long gh_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case GH_VM_SET_USER_MEM_REGION:
 	case GH_VM_MAP_MEM:
 	case GH_VM_SET_DTB_CONFIG:
+	case GH_VM_SET_BOOT_CONTEXT:
 		return gh_vm_ioctl_new(ghvm, cmd, argp);
 	case GH_VM_START:
 		return gh_vm_start(ghvm);
@@ -224,6 +241,13 @@ static int gh_mgr_check_extension(unsigned long cap)
 		return gh_vm_mem_may_lend_user();
 	case GH_CAP_VCPU:
 		return IS_ENABLED(CONFIG_GUNYAH_VCPU);
+	case GH_CAP_IRQFD:
+		return IS_ENABLED(CONFIG_GUNYAH_IRQFD) &&
+		       gh_hypervisor_has_feature(GH_FEATURE_DOORBELL);
+	case GH_CAP_IOEVENTFD:
+		return IS_ENABLED(CONFIG_GUNYAH_IOEVENTFD);
+	case GH_CAP_BOOT_CONTEXT:
+		return 1;
 	default:
 		return 0;
 	}

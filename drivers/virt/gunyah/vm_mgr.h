@@ -20,6 +20,7 @@
  * gh_vm.lock waits for what it brings.
  */
 
+#include <linux/bitmap.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/gunyah_vm_mgr.h>
@@ -38,6 +39,22 @@
 
 struct gh_vm_io_bus;
 struct mm_struct;
+
+/* Registers that can be set before a VM starts */
+#define GH_VM_BOOT_NR_X		31
+#define GH_VM_BOOT_NR_PC	1
+#define GH_VM_BOOT_NR_SP	3
+#define GH_VM_BOOT_NR_REGS	(GH_VM_BOOT_NR_X + GH_VM_BOOT_NR_PC + GH_VM_BOOT_NR_SP)
+
+/**
+ * struct gh_vm_boot - What the boot vCPU is to have in its registers
+ * @is_set: which registers are to be set
+ * @value: their values
+ */
+struct gh_vm_boot {
+	DECLARE_BITMAP(is_set, GH_VM_BOOT_NR_REGS);
+	u64 value[GH_VM_BOOT_NR_REGS];
+};
 
 /* How far a VM has got.  Only gh_vm.lock's holder moves it, always forward. */
 enum gh_vm_state {
@@ -62,6 +79,7 @@ enum gh_vm_state {
  *		and must, be reset
  * @mem: list of memory regions in order of creation, under @lock
  * @dtb_config: where the device tree is, under @lock
+ * @boot: registers of the boot vCPU, under @lock
  * @rm_nb: hears what the resource manager says of the VM
  * @rm_status: what it said last of the VM's state
  * @rm_status_wq: woken when @rm_status changes or @exit_known is set
@@ -94,6 +112,7 @@ struct gh_vm {
 
 	struct list_head mem;
 	struct gh_vm_dtb_config dtb_config;
+	struct gh_vm_boot boot;
 
 	struct notifier_block rm_nb;
 	enum gh_rm_vm_status rm_status;
@@ -228,6 +247,11 @@ struct gh_vm_image {
 	u64 base;
 	u64 size;
 };
+
+/* vm_boot.c */
+int gh_vm_set_boot_context(struct gh_vm *ghvm, const struct gh_vm_boot_context *args);
+u64 gh_vm_boot_image_offset(struct gh_vm *ghvm, const struct gh_vm_image *image);
+int gh_vm_apply_boot_context(struct gh_vm *ghvm, const struct gh_vm_image *image);
 
 /* guest_mem.c */
 int gh_guest_mem_create(const struct gh_create_mem_args *args);

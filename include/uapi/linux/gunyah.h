@@ -55,6 +55,12 @@ struct gh_create_mem_args {
 #define GH_CAP_USER_MEM_LENT		3
 /* Functions of type GH_FN_VCPU */
 #define GH_CAP_VCPU			4
+/* Functions of type GH_FN_IRQFD */
+#define GH_CAP_IRQFD			5
+/* Functions of type GH_FN_IOEVENTFD */
+#define GH_CAP_IOEVENTFD		6
+/* GH_VM_SET_BOOT_CONTEXT */
+#define GH_CAP_BOOT_CONTEXT		7
 
 /*
  * ioctls of a VM file
@@ -99,6 +105,34 @@ struct gh_vm_dtb_config {
 #define GH_VM_SET_DTB_CONFIG		_IOW(GH_IOCTL_TYPE, 0x2, \
 					     struct gh_vm_dtb_config)
 
+/**
+ * struct gh_vm_boot_context - Arguments of GH_VM_SET_BOOT_CONTEXT
+ * @reg: a register of the boot vCPU, GH_VM_BOOT_CONTEXT_REG()
+ * @reserved: must be 0
+ * @value: its value when the vCPU starts
+ */
+struct gh_vm_boot_context {
+	__u32 reg;
+	__u32 reserved;
+	__aligned_u64 value;
+};
+
+#define GH_VM_BOOT_REG_SET_SHIFT	8
+#define GH_VM_BOOT_REG_INDEX_MASK	0xff
+/* Register index of a set */
+#define GH_VM_BOOT_CONTEXT_REG(set, index) \
+	((set) << GH_VM_BOOT_REG_SET_SHIFT | (index))
+
+/* X0 to X30 */
+#define GH_VM_BOOT_REG_SET_X		0
+/* Index 0 */
+#define GH_VM_BOOT_REG_SET_PC		1
+/* SP_EL0, SP_EL1 and SP_EL2 */
+#define GH_VM_BOOT_REG_SET_SP		2
+
+#define GH_VM_SET_BOOT_CONTEXT		_IOW(GH_IOCTL_TYPE, 0xa, \
+					     struct gh_vm_boot_context)
+
 #define GH_VM_START			_IO(GH_IOCTL_TYPE, 0x3)
 
 /**
@@ -135,6 +169,8 @@ struct gh_map_mem_args {
  * name, and the argument of each is the same in both ways to add it.
  */
 #define GH_FN_VCPU			1
+#define GH_FN_IRQFD			2
+#define GH_FN_IOEVENTFD			3
 
 /**
  * struct gh_fn_vcpu_arg - Argument of GH_FN_VCPU, "vcpu"
@@ -147,6 +183,44 @@ struct gh_fn_vcpu_arg {
 	__u32 vcpu_id;
 };
 
+/**
+ * struct gh_fn_irqfd_arg - Argument of GH_FN_IRQFD, "irqfd"
+ * @fd: eventfd that is to interrupt the guest
+ * @label: label of the doorbell in the guest's device tree
+ * @flags: 0 or GH_IRQFD_LEVEL
+ * @padding: must be 0
+ */
+struct gh_fn_irqfd_arg {
+	__u32 fd;
+	__u32 label;
+	__u32 flags;
+	__u32 padding;
+};
+
+/* The guest takes the interrupt as level-triggered */
+#define GH_IRQFD_LEVEL			0x1
+
+/**
+ * struct gh_fn_ioeventfd_arg - Argument of GH_FN_IOEVENTFD, "ioeventfd"
+ * @datamatch: the value that has to be written, with GH_IOEVENTFD_DATAMATCH
+ * @addr: guest address
+ * @len: size of the write in bytes: 1, 2, 4 or 8, or 0 for any
+ * @fd: eventfd that the write is to signal
+ * @flags: 0 or GH_IOEVENTFD_DATAMATCH
+ * @padding: must be 0
+ */
+struct gh_fn_ioeventfd_arg {
+	__aligned_u64 datamatch;
+	__aligned_u64 addr;
+	__u32 len;
+	__s32 fd;
+	__u32 flags;
+	__u32 padding;
+};
+
+/* Only a write of the value datamatch */
+#define GH_IOEVENTFD_DATAMATCH		0x1
+
 #define GH_FN_NAME_SIZE			32
 #define GH_FN_MAX_ARG_SIZE		1024
 
@@ -154,12 +228,16 @@ struct gh_fn_vcpu_arg {
  * struct gh_vm_function - A function by its name
  * @name: NUL-terminated name of the function
  * @vcpu: argument of "vcpu"
+ * @irqfd: argument of "irqfd"
+ * @ioeventfd: argument of "ioeventfd"
  * @data: argument of any function; what the function does not use must be 0
  */
 struct gh_vm_function {
 	char name[GH_FN_NAME_SIZE];
 	union {
 		struct gh_fn_vcpu_arg vcpu;
+		struct gh_fn_irqfd_arg irqfd;
+		struct gh_fn_ioeventfd_arg ioeventfd;
 		char data[GH_FN_MAX_ARG_SIZE];
 	};
 };

@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
+#include "../gunyah_platform_hooks.h"
 #include "../rsc_mgr.h"
 #include "../rsc_mgr_priv.h"
 
@@ -768,6 +769,30 @@ static void gh_rm_request_layout(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_unaligned_le32(req), TEST_VMID);
 }
 
+static void gh_rm_boot_context(struct kunit *test)
+{
+	static const u8 expected[] = {
+		TEST_VMID, 0, 2, 1, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1,
+	};
+	static const u32 unimplemented = GH_RM_ERROR_UNIMPLEMENTED;
+	struct fake_rm *fake = test->priv;
+
+	KUNIT_EXPECT_EQ(test, gh_rm_vm_set_boot_context(fake->rm, TEST_VMID, 2, 1,
+							0x0102030405060708), 0);
+	KUNIT_EXPECT_EQ(test, fake->message_id, 0x56000031);
+	KUNIT_ASSERT_EQ(test, fake->request_size, sizeof(expected));
+	KUNIT_EXPECT_MEMEQ(test, fake->request, expected, sizeof(expected));
+
+	KUNIT_EXPECT_EQ(test, gh_rm_vm_set_boot_context(fake->rm, GH_VMID_INVAL, 2, 1, 0),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, fake->requests, 1);
+
+	fake->answer = answer_error;
+	fake->arg = &unimplemented;
+	KUNIT_EXPECT_EQ(test, gh_rm_vm_set_boot_context(fake->rm, TEST_VMID, 2, 1, 0),
+			-EOPNOTSUPP);
+}
+
 static void gh_rm_resources_size(struct kunit *test)
 {
 	struct gh_rm_hyp_resources *resources;
@@ -965,6 +990,182 @@ static void gh_rm_lend_is_split(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, parcel->held);
 }
 
+/**
+ * struct fake_platform - What the platform was asked for, and what it does
+ * @fail_pre: entry that can't be assigned
+ * @fail_undo: so often nothing can be undone
+ * @pre: how often it was asked to assign
+ * @post: how often it was asked to undo
+ */
+static struct fake_platform {
+	size_t fail_pre;
+	unsigned int fail_undo;
+	unsigned int pre;
+	unsigned int post;
+} fake_platform;
+
+static int fake_post_mem_reclaim(struct gh_rm_mem_parcel *parcel)
+{
+	fake_platform.post++;
+	if (parcel->n_assigned && fake_platform.fail_undo) {
+		fake_platform.fail_undo--;
+		return -ENOMEM;
+	}
+	parcel->n_assigned = 0;
+	return 0;
+}
+
+static int fake_pre_mem(struct gh_rm_mem_parcel *parcel)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	fake_platform.pre++;
+	KUNIT_EXPECT_EQ(test, parcel->host_vmid, 3);
+	KUNIT_EXPECT_EQ(test, parcel->n_assigned, 0);
+	KUNIT_EXPECT_EQ(test, parcel->vmid, TEST_VMID);
+	parcel->n_assigned = fake_platform.fail_pre ?: parcel->n_mem_entries;
+	return fake_platform.fail_pre ? -EINVAL : 0;
+}
+
+static const struct gh_rm_platform_ops fake_platform_ops = {
+	.owner = THIS_MODULE,
+	.pre_mem = fake_pre_mem,
+	.post_mem_reclaim = fake_post_mem_reclaim,
+};
+
+static void fake_platform_remove(void *data)
+{
+	gh_rm_platform_unregister(&fake_platform_ops);
+}
+
+static void test_platform(struct kunit *test, size_t fail_pre, unsigned int fail_undo)
+{
+	struct fake_rm *fake = test->priv;
+
+	if (gh_rm_platform_register(&fake_platform_ops))
+		kunit_skip(test, "this machine has a platform of its own");
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, fake_platform_remove, NULL));
+	KUNIT_EXPECT_EQ(test, gh_rm_platform_register(&fake_platform_ops), -EBUSY);
+	fake->rm->vmid = 3;
+	fake_platform = (struct fake_platform) {
+		.fail_pre = fail_pre,
+		.fail_undo = fail_undo,
+	};
+}
+
+static void gh_rm_platform_is_asked(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 600);
+	struct fake_rm *fake = test->priv;
+	struct fake_mem mem = {};
+
+	fake->answer = answer_mem;
+	fake->arg = &mem;
+	test_platform(test, 0, 0);
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), 0);
+	KUNIT_EXPECT_EQ(test, parcel->n_assigned, 600);
+	KUNIT_EXPECT_EQ(test, fake_platform.post, 0);
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), 0);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_NULL(test, parcel->platform_ops);
+
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_share(fake->rm, parcel), 0);
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), 0);
+	KUNIT_EXPECT_EQ(test, fake_platform.pre, 2);
+	KUNIT_EXPECT_EQ(test, fake_platform.post, 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+static void gh_rm_platform_refuses(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 3);
+	struct fake_rm *fake = test->priv;
+
+	test_platform(test, 2, 0);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EINVAL);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, parcel->n_assigned, 0);
+	KUNIT_EXPECT_NULL(test, parcel->platform_ops);
+	KUNIT_EXPECT_EQ(test, fake->requests, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+/* What can't be undone is not the host's, until it can be */
+static void gh_rm_platform_keeps_memory(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 3);
+	struct fake_rm *fake = test->priv;
+
+	test_platform(test, 2, 2);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EINVAL);
+	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), -ENOMEM);
+	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), 0);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, fake->requests, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+static void gh_rm_platform_undoes_failed_lend(struct kunit *test)
+{
+	struct fake_mem mem = { .fail_id = GH_RM_MEM_LEND, .fail_at = 1 };
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 3);
+	struct fake_rm *fake = test->priv;
+
+	fake->answer = answer_mem;
+	fake->arg = &mem;
+	test_platform(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EINVAL);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, fake_platform.post, 1);
+
+	/* The same if only a part of it could be lent */
+	mem = (struct fake_mem) { .fail_id = GH_RM_MEM_APPEND, .fail_at = 1 };
+	parcel = test_parcel(test, 600);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EINVAL);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, mem.reclaims, 1);
+	KUNIT_EXPECT_EQ(test, fake_platform.post, 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+/* The resource manager has given the memory back, and is not asked again */
+static void gh_rm_platform_fails_reclaim(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 3);
+	struct fake_rm *fake = test->priv;
+	struct fake_mem mem = {};
+
+	fake->answer = answer_mem;
+	fake->arg = &mem;
+	test_platform(test, 0, 1);
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), 0);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), -ENOMEM);
+	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), 0);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, mem.reclaims, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+/* As long as nobody knows where the memory is, nothing is undone */
+static void gh_rm_platform_and_no_answer(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 3);
+	struct fake_rm *fake = test->priv;
+
+	fake->answer = answer_nothing_good;
+	test_platform(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EIO);
+	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_reclaim(fake->rm, parcel), -EIO);
+	KUNIT_EXPECT_EQ(test, fake_platform.post, 0);
+
+	/* The module stays for what it has assigned; here it would for good */
+	gh_rm_platform_put(parcel->platform_ops);
+}
+
 static void gh_rm_failed_lend_is_not_held(struct kunit *test)
 {
 	struct fake_mem mem = { .fail_id = GH_RM_MEM_LEND, .fail_at = 1 };
@@ -1104,6 +1305,7 @@ static struct kunit_case gh_rm_tests[] = {
 	KUNIT_CASE(gh_rm_state),
 	KUNIT_CASE(gh_rm_bad_vmid_is_not_sent),
 	KUNIT_CASE(gh_rm_request_layout),
+	KUNIT_CASE(gh_rm_boot_context),
 	KUNIT_CASE(gh_rm_resources_size),
 	KUNIT_CASE(gh_rm_lend_layout),
 	KUNIT_CASE_PARAM(gh_rm_lend_is_split, gh_rm_parcel_gen_params),
@@ -1114,6 +1316,12 @@ static struct kunit_case gh_rm_tests[] = {
 	KUNIT_CASE(gh_rm_lend_with_bad_answer_is_held),
 	KUNIT_CASE(gh_rm_too_many_parcels),
 	KUNIT_CASE(gh_rm_lend_empty),
+	KUNIT_CASE(gh_rm_platform_is_asked),
+	KUNIT_CASE(gh_rm_platform_refuses),
+	KUNIT_CASE(gh_rm_platform_keeps_memory),
+	KUNIT_CASE(gh_rm_platform_undoes_failed_lend),
+	KUNIT_CASE(gh_rm_platform_fails_reclaim),
+	KUNIT_CASE(gh_rm_platform_and_no_answer),
 	{}
 };
 

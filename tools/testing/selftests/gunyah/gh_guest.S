@@ -7,6 +7,8 @@
 	.globl	gh_guest_start
 gh_guest_start:
 	/* Entry of all CPUs. x19: the CPU's device, x20: its number */
+	mov	x21, x0
+	mov	x22, x1
 	mrs	x20, mpidr_el1
 	and	x20, x20, #0xff
 	ldr	x19, =GUEST_DEV
@@ -49,6 +51,10 @@ commands:
 	.long	sleep - commands
 	.long	wait - commands
 	.long	spin - commands
+	.long	irq_enable - commands
+	.long	irq_wait - commands
+	.long	irq_poll - commands
+	.long	boot_x - commands
 
 read8:	ldrb	w0, [x1]
 	b	result
@@ -99,16 +105,17 @@ hypercall:
 	hvc	#0
 	b	result
 
+boot_x:	cmp	x1, #0
+	csel	x0, x21, x22, eq
+	b	result
+
 wait:	wfi
 	b	wait
 
 spin:	b	spin
 
-	/*
-	 * The timer's PPI is enabled in the redistributor and stays masked in
-	 * the CPU, where it ends the WFI.
-	 */
-sleep:	ldr	x4, =GUEST_GICD
+	/* Prepare distributor and CPU. x4: the CPU's GICR_SGI_base */
+gic:	ldr	x4, =GUEST_GICD
 	mov	w5, #0x12			/* ARE_NS, EnableGrp1A */
 	str	w5, [x4]
 	ldr	x4, =GUEST_GICR
@@ -117,13 +124,6 @@ sleep:	ldr	x4, =GUEST_GICD
 1:	ldr	w5, [x4, #0x14]
 	tbnz	w5, #2, 1b			/* ChildrenAsleep */
 	add	x4, x4, #0x10, lsl #12
-	mov	w5, #-1
-	str	w5, [x4, #0x80]			/* GICR_IGROUPR0 */
-	mov	w5, #0x80
-	add	x6, x4, #0x400
-	strb	w5, [x6, #27]			/* GICR_IPRIORITYR */
-	mov	w5, #1 << 27
-	str	w5, [x4, #0x100]		/* GICR_ISENABLER0 */
 	mov	x5, #1
 	msr	s3_0_c12_c12_5, x5		/* ICC_SRE_EL1 */
 	isb
@@ -132,6 +132,69 @@ sleep:	ldr	x4, =GUEST_GICD
 	mov	x5, #1
 	msr	s3_0_c12_c12_7, x5		/* ICC_IGRPEN1_EL1 */
 	isb
+	ret
+
+	/* An SPI that stays masked in the CPU, like the timer below */
+irq_enable:
+	bl	gic
+	ldr	x4, =GUEST_GICD
+	lsr	x5, x1, #5
+	lsl	x5, x5, #2			/* A word for 32 of them */
+	and	x6, x1, #31
+	mov	x7, #1
+	lsl	x7, x7, x6
+	add	x8, x4, x5
+	ldr	w9, [x8, #0x80]			/* GICD_IGROUPR */
+	orr	w9, w9, w7
+	str	w9, [x8, #0x80]
+	add	x9, x4, #0x400			/* GICD_IPRIORITYR */
+	mov	w10, #0x80
+	strb	w10, [x9, x1]
+	mov	x9, #0x6000			/* GICD_IROUTER: to CPU 0 */
+	add	x9, x9, x1, lsl #3
+	str	xzr, [x4, x9]
+	lsr	x9, x1, #4
+	add	x9, x4, x9, lsl #2
+	and	x10, x1, #15
+	lsl	x10, x10, #1
+	add	x10, x10, #1
+	mov	w11, #1
+	lsl	w11, w11, w10
+	ldr	w10, [x9, #0xc00]		/* GICD_ICFGR */
+	bic	w10, w10, w11
+	cbz	x2, 1f
+	orr	w10, w10, w11
+1:	str	w10, [x9, #0xc00]
+	str	w7, [x8, #0x100]		/* GICD_ISENABLER */
+	mov	x0, #0
+	b	result
+
+irq_wait:
+1:	mrs	x0, s3_0_c12_c12_0		/* ICC_IAR1_EL1 */
+	cmp	x0, #1020
+	b.lo	2f
+	wfi
+	b	1b
+irq_poll:
+	mrs	x0, s3_0_c12_c12_0		/* ICC_IAR1_EL1 */
+	cmp	x0, #1020
+	b.hs	3f
+2:	msr	s3_0_c12_c12_1, x0		/* ICC_EOIR1_EL1 */
+	isb
+3:	b	result
+
+	/*
+	 * The timer's PPI is enabled in the redistributor and stays masked in
+	 * the CPU, where it ends the WFI.
+	 */
+sleep:	bl	gic
+	mov	w5, #-1
+	str	w5, [x4, #0x80]			/* GICR_IGROUPR0 */
+	mov	w5, #0x80
+	add	x6, x4, #0x400
+	strb	w5, [x6, #27]			/* GICR_IPRIORITYR */
+	mov	w5, #1 << 27
+	str	w5, [x4, #0x100]		/* GICR_ISENABLER0 */
 
 	ldr	x8, =1000000
 	mrs	x9, cntfrq_el0

@@ -53,6 +53,16 @@
 /* No result: these do not end */
 #define GUEST_WFI		15
 #define GUEST_SPIN		16
-#define GUEST_NR_COMMANDS	17
+/* Prepare for an SPI; the result is 0 */
+#define GUEST_IRQ_ENABLE	17	/* (interrupt ID, is it edge-triggered?) */
+/* Sleep until there is an interrupt, and take it; the result is its ID */
+#define GUEST_IRQ_WAIT		18
+/* The same without sleeping, or 1023 if there is none */
+#define GUEST_IRQ_POLL		19
+/* What X0 or X1 was at the guest's entry */
+#define GUEST_BOOT_X		20	/* (0 or 1) */
+#define GUEST_NR_COMMANDS	21
+
+#define GUEST_NO_IRQ		1023
 
 #endif

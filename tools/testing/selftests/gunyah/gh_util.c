@@ -101,7 +101,25 @@ static void fdt_cell_sizes(struct fdt *fdt, uint32_t address, uint32_t size)
 	fdt_cells(fdt, "#size-cells", size);
 }
 
-size_t gh_write_dtb(void *to, unsigned int cpus)
+static void fdt_bell(struct fdt *fdt, const struct gh_test_bell *bell)
+{
+	char name[16], generate[32];
+
+	snprintf(name, sizeof(name), "bell-%x", bell->label);
+	snprintf(generate, sizeof(generate), "/hypervisor/%s", name);
+	fdt_begin(fdt, name);
+	fdt_string(fdt, "vdevice-type", "doorbell");
+	fdt_string(fdt, "generate", generate);
+	fdt_cells(fdt, "label", bell->label);
+	fdt_prop(fdt, "peer-default", NULL, 0);
+	if (bell->can_clear)
+		fdt_prop(fdt, "source-can-clear", NULL, 0);
+	fdt_cells(fdt, "interrupts", 0, bell->irq - 32, bell->can_clear ? 4 : 1);
+	fdt_end(fdt);
+}
+
+size_t gh_write_dtb_bells(void *to, unsigned int cpus, const struct gh_test_bell *bells,
+			  unsigned int n_bells)
 {
 	struct fdt fdt = { .blob = to, .size = FDT_HEADER_SIZE + FDT_RSVMAP_SIZE };
 	size_t struct_size, strings;
@@ -161,6 +179,12 @@ size_t gh_write_dtb(void *to, unsigned int cpus)
 	fdt_string(&fdt, "config", "/cpus");
 	fdt_string(&fdt, "affinity", "proxy");
 	fdt_end(&fdt);
+	if (n_bells) {
+		fdt_begin(&fdt, "vdevices");
+		for (unsigned int i = 0; i < n_bells; i++)
+			fdt_bell(&fdt, &bells[i]);
+		fdt_end(&fdt);
+	}
 	fdt_end(&fdt);
 
 	fdt_end(&fdt);
@@ -180,6 +204,11 @@ size_t gh_write_dtb(void *to, unsigned int cpus)
 		header[i] = htobe32(header[i]);
 	memcpy(to, header, sizeof(header));
 	return fdt.size;
+}
+
+size_t gh_write_dtb(void *to, unsigned int cpus)
+{
+	return gh_write_dtb_bells(to, cpus, NULL, 0);
 }
 
 int gh_open(const char **why_not)
@@ -228,6 +257,16 @@ int gh_set_dtb(int vm, uint64_t guest_addr, uint64_t size)
 	return ioctl(vm, GH_VM_SET_DTB_CONFIG, &config);
 }
 
+int gh_set_boot_reg(int vm, uint32_t set, uint32_t index, uint64_t value)
+{
+	struct gh_vm_boot_context context = {
+		.reg = GH_VM_BOOT_CONTEXT_REG(set, index),
+		.value = value,
+	};
+
+	return ioctl(vm, GH_VM_SET_BOOT_CONTEXT, &context);
+}
+
 int gh_add_vcpu(int vm, uint32_t id)
 {
 	struct gh_vm_function function = { .name = "vcpu", .vcpu.vcpu_id = id };
@@ -235,16 +274,45 @@ int gh_add_vcpu(int vm, uint32_t id)
 	return ioctl(vm, GH_VM_ADD_FUNCTION, &function);
 }
 
+int gh_add_function(int vm, uint32_t type, const void *arg, uint32_t size)
+{
+	struct gh_fn_desc desc = { .type = type, .arg_size = size, .arg = (uintptr_t)arg };
+
+	return ioctl(vm, GH_VM_ADD_FUNCTION_DESC, &desc);
+}
+
+int gh_remove_function(int vm, uint32_t type, const void *arg, uint32_t size)
+{
+	struct gh_fn_desc desc = { .type = type, .arg_size = size, .arg = (uintptr_t)arg };
+
+	return ioctl(vm, GH_VM_REMOVE_FUNCTION, &desc);
+}
+
 int gh_remove_vcpu(int vm, uint32_t id)
 {
 	struct gh_fn_vcpu_arg arg = { .vcpu_id = id };
-	struct gh_fn_desc desc = {
-		.type = GH_FN_VCPU,
-		.arg_size = sizeof(arg),
-		.arg = (uintptr_t)&arg,
-	};
 
-	return ioctl(vm, GH_VM_REMOVE_FUNCTION, &desc);
+	return gh_remove_function(vm, GH_FN_VCPU, &arg, sizeof(arg));
+}
+
+int gh_add_irqfd(int vm, int fd, uint32_t label, uint32_t flags)
+{
+	struct gh_fn_irqfd_arg arg = { .fd = fd, .label = label, .flags = flags };
+
+	return gh_add_function(vm, GH_FN_IRQFD, &arg, sizeof(arg));
+}
+
+/* With no more than deployed VMMs give */
+int gh_remove_irqfd(int vm, uint32_t label)
+{
+	struct gh_fn_irqfd_arg arg = { .label = label };
+
+	return gh_remove_function(vm, GH_FN_IRQFD, &arg, sizeof(arg));
+}
+
+void gh_write_guest(void *to)
+{
+	memcpy(to, gh_guest_start, gh_guest_end - gh_guest_start);
 }
 
 void gh_vm_clear(struct gh_test_vm *vm)
@@ -275,7 +343,7 @@ int gh_vm_prepare(struct gh_test_vm *vm, unsigned int vcpus)
 	if (!vm->host)
 		return fail_errno("mmap of guest memory");
 
-	memcpy(vm->host, gh_guest_start, gh_guest_end - gh_guest_start);
+	gh_write_guest(vm->host);
 	gh_write_dtb(vm->host + GUEST_DTB_OFFSET, vcpus ? vcpus : 1);
 
 	if (gh_map_mem(vm->vm, vm->mem, GUEST_RAM, GUEST_RAM_SIZE, GH_MAP_MEM_LEND_RWX))
@@ -398,6 +466,14 @@ int gh_command(struct gh_test_vm *vm, unsigned int id, uint64_t command,
 int gh_result(struct gh_test_vm *vm, unsigned int id, uint64_t *result)
 {
 	return gh_expect_write(vm, id, gh_dev(id, GUEST_DEV_RESULT), 8, result);
+}
+
+int gh_execute(struct gh_test_vm *vm, unsigned int id, uint64_t command,
+	       uint64_t arg0, uint64_t arg1, uint64_t arg2, uint64_t *result)
+{
+	if (gh_command(vm, id, command, arg0, arg1, arg2))
+		return -1;
+	return gh_result(vm, id, result);
 }
 
 int gh_power_off(struct gh_test_vm *vm, unsigned int id)

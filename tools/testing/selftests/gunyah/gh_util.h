@@ -67,11 +67,34 @@ int gh_create_mem(int gunyah, uint64_t size);
 void *gh_map_host(int mem, size_t size);
 int gh_map_mem(int vm, int mem, uint64_t guest_addr, uint64_t size, uint32_t flags);
 int gh_set_dtb(int vm, uint64_t guest_addr, uint64_t size);
+int gh_set_boot_reg(int vm, uint32_t set, uint32_t index, uint64_t value);
 int gh_add_vcpu(int vm, uint32_t id);
 int gh_remove_vcpu(int vm, uint32_t id);
+/* GH_VM_ADD_FUNCTION_DESC and GH_VM_REMOVE_FUNCTION */
+int gh_add_function(int vm, uint32_t type, const void *arg, uint32_t size);
+int gh_remove_function(int vm, uint32_t type, const void *arg, uint32_t size);
+int gh_add_irqfd(int vm, int fd, uint32_t label, uint32_t flags);
+int gh_remove_irqfd(int vm, uint32_t label);
 
+/*
+ * struct gh_test_bell - A doorbell that the host rings
+ * @label: its label
+ * @irq: the guest's interrupt ID
+ * @can_clear: the host may set the masks
+ */
+struct gh_test_bell {
+	uint32_t label;
+	uint32_t irq;
+	bool can_clear;
+};
+
+/* Copy the guest's code */
+void gh_write_guest(void *to);
 /* Write a device tree for @cpus CPUs, return its size */
 size_t gh_write_dtb(void *to, unsigned int cpus);
+/* The same with doorbells */
+size_t gh_write_dtb_bells(void *to, unsigned int cpus, const struct gh_test_bell *bells,
+			  unsigned int n_bells);
 
 void gh_vm_clear(struct gh_test_vm *vm);
 /* All that has to be done before GH_VM_START */
@@ -95,6 +118,9 @@ int gh_command(struct gh_test_vm *vm, unsigned int id, uint64_t command,
 	       uint64_t arg0, uint64_t arg1, uint64_t arg2);
 /* Run the guest until it has a result */
 int gh_result(struct gh_test_vm *vm, unsigned int id, uint64_t *result);
+/* Both */
+int gh_execute(struct gh_test_vm *vm, unsigned int id, uint64_t command,
+	       uint64_t arg0, uint64_t arg1, uint64_t arg2, uint64_t *result);
 /* Let the guest power off, and run it until the STATUS exit */
 int gh_power_off(struct gh_test_vm *vm, unsigned int id);
 

@@ -54,6 +54,9 @@ TEST_F(gunyah, check_extension)
 	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_GUEST_MEM));
 	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_USER_MEM));
 	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_VCPU));
+	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_IRQFD));
+	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_IOEVENTFD));
+	EXPECT_EQ(1, ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_BOOT_CONTEXT));
 	lent = ioctl(self->fd, GH_CHECK_EXTENSION, GH_CAP_USER_MEM_LENT);
 	EXPECT_TRUE(lent == 0 || lent == 1);
 
