@@ -5,6 +5,7 @@
 
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/gunyah.h>
 #include <linux/irqdomain.h>
 #include <linux/of_irq.h>
 #include <linux/slab.h>
