@@ -327,9 +327,16 @@ void vmmio_complete(struct vcpu *v, u64 val);
 
 /* --- inject.c: faults that a test asks for ------------------------------------------ */
 
+bool inject_call_error(u32 number, u64 *x);
 bool inject_run_error(u64 *x);
 void inject_run_result(u64 *x);
 u64 core_debug(u64 op, u64 a, u64 b);
+
+/* --- door.c: how the test reaches it -------------------------------------------------- */
+
+int door_host_dt(void *fdt);
+void door_init(void);
+bool door_access(struct pcpu *p, u64 ipa, u64 iss);
 
 /* --- console.c, string.c ---------------------------------------------------------- */
 

@@ -202,6 +202,10 @@ void fdt_prepare_host(void *fdt)
 	if (err)
 		plat_panic("can't add /hypervisor to the device tree: %s",
 			   fdt_strerror(err));
+	err = door_host_dt(fdt);
+	if (err)
+		plat_panic("can't add /hypervisor-debug to the device tree: %s",
+			   fdt_strerror(err));
 	fdt_pack(fdt);
 	plat_flush((u64)fdt, fdt_totalsize(fdt));
 }

@@ -67,7 +67,7 @@ static void host_abort(struct pcpu *p, u64 esr)
 	bool data = ESR_EC(esr) == EC_DABT_LOW;
 	u64 ipa = fault_ipa();
 
-	if (data && host_gic_access(p, ipa, iss))
+	if (data && (host_gic_access(p, ipa, iss) || door_access(p, ipa, iss)))
 		return;
 	/* A block was being split, or the page has come back: try again. */
 	if (stage2_mapped(&host_s2, ipa))

@@ -36,8 +36,6 @@
 #define HYP_MSGQ_SEND	0x1b
 #define HYP_MSGQ_RECV	0x1c
 #define HYP_VCPU_RUN	0x65
-#define HYP_DEBUG	0x1ff0		/* this hypervisor's own: fault injection */
-#define DEBUG_CORE	0x100
 
 #define ERROR_CAP_NULL		50
 
@@ -202,17 +200,6 @@ static void run(struct pcpu *p, u64 *x)
 		vcpu_run(p, object, x);
 }
 
-static void debug(struct pcpu *p, u64 *x)
-{
-	(void)p;
-	if (!option_u64("debug", 0))
-		x[0] = UNKNOWN;
-	else if (x[1] < DEBUG_CORE)
-		x[0] = rm_debug(x[1], x[2], x[3]);
-	else
-		x[0] = core_debug(x[1], x[2], x[3]);
-}
-
 static const struct {
 	u32 number;
 	void (*call)(struct pcpu *p, u64 *x);
@@ -225,7 +212,6 @@ static const struct {
 	{ HYP_MSGQ_SEND, msgq_send },
 	{ HYP_MSGQ_RECV, msgq_recv },
 	{ HYP_VCPU_RUN, run },
-	{ HYP_DEBUG, debug },
 };
 
 /* p is NULL for a guest, whose capability space is empty. */
@@ -234,6 +220,8 @@ static void hypercall(struct pcpu *p, u64 fn, u64 *x)
 	for (u32 i = 0; i < ARRAY_SIZE(hypercalls); i++) {
 		if (hypercalls[i].number != FN_NUMBER(fn))
 			continue;
+		if (p && inject_call_error(hypercalls[i].number, x))
+			return;
 		if (p || hypercalls[i].number == HYP_IDENTIFY)
 			hypercalls[i].call(p, x);
 		else

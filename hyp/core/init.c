@@ -112,6 +112,7 @@ void hyp_main(void *fdt)
 	rm_init();
 	fdt_prepare_host(fdt);
 	stage2_init_host();
+	door_init();
 	cpu_setup(p);
 
 	kernel = option_u64("kernel", KERNEL_ADDRESS);

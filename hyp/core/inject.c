@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults of vcpu_run that a test asks for: core_debug(op, a, b).
+ * Faults of hypercalls that a test asks for: core_debug(op, a, b).
  *
  *   op			a			b
  *   0x100 ERROR	error of vcpu_run	how many runs
  *   0x101 STATE	state word X1		how many results
  *   0x102 SIZE		size of an MMIO exit	how many MMIO exits
  *   0x103 SPURIOUS	wake-up virq to raise	-
- *   0x104 CLEAR	forget all of the above
+ *   0x104 CLEAR	forget all of the above and below
+ *   0x105 CALL		hypercall		its error
+ *   0x106 LEFT		-			-
  *
- * ERROR does nothing else; STATE and SIZE replace one word of a real result.
+ * ERROR and CALL do nothing else; STATE and SIZE replace one word of a real
+ * result.  "hypercall" is its number in bits 31:0 and how many calls of it to
+ * let pass first in bits 63:32; one call fails, with zeroes for results.  LEFT
+ * returns how many of the faults asked for have not come about yet.
  */
 #include "core.h"
 
@@ -19,14 +24,21 @@ enum op {
 	OP_SIZE,
 	OP_SPURIOUS,
 	OP_CLEAR,
-	OP_END,
+	OP_CALL,
+	OP_LEFT,
 };
 
 #define BAD	(~0ull)
 
 static struct {
 	u64 value, count;
-} rules[OP_END - OP_ERROR];
+} rules[OP_SPURIOUS - OP_ERROR];
+
+static struct {
+	bool armed;
+	u32 number, skip;
+	u64 error;
+} call;
 
 static bool applies(enum op op, u64 *value)
 {
@@ -34,6 +46,18 @@ static bool applies(enum op op, u64 *value)
 		return false;
 	rules[op - OP_ERROR].count--;
 	*value = rules[op - OP_ERROR].value;
+	return true;
+}
+
+bool inject_call_error(u32 number, u64 *x)
+{
+	if (!call.armed || call.number != number || call.skip--)
+		return false;
+	call.armed = false;
+	x[0] = call.error;
+	x[1] = 0;
+	x[2] = 0;
+	x[3] = 0;
 	return true;
 }
 
@@ -51,6 +75,8 @@ void inject_run_result(u64 *x)
 
 u64 core_debug(u64 op, u64 a, u64 b)
 {
+	u64 left = 0;
+
 	switch (op) {
 	case OP_ERROR:
 	case OP_STATE:
@@ -66,7 +92,18 @@ u64 core_debug(u64 op, u64 a, u64 b)
 	case OP_CLEAR:
 		for (u32 i = 0; i < ARRAY_SIZE(rules); i++)
 			rules[i].count = 0;
+		call.armed = false;
 		return 0;
+	case OP_CALL:
+		call.number = (u32)a;
+		call.skip = (u32)(a >> 32);
+		call.error = b;
+		call.armed = true;
+		return 0;
+	case OP_LEFT:
+		for (u32 i = 0; i < ARRAY_SIZE(rules); i++)
+			left += rules[i].count;
+		return left + call.armed;
 	}
 	return BAD;
 }

@@ -130,9 +130,8 @@ void rm_guest_exited(struct guest *g, enum guest_exit why, u64 reset_type,
 		     u64 cookie);
 
 /*
- * Fault injection and statistics: hypercall 0x1ff0 with X1 = op, X2 = a,
- * X3 = b, result in X0, only when the option hyp.debug=1 is set.  Ops 0x000 ..
- * 0x0ff come here (rm/debug.c lists them), 0x100 .. 0x1ff go to core_debug().
+ * Fault injection and statistics, for tests, only when the option hyp.debug=1
+ * is set (core/door.c); rm/debug.c lists the ops.
  */
 u64 rm_debug(u64 op, u64 a, u64 b);
 

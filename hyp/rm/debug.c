@@ -11,13 +11,14 @@
  *   0x04 TWICE	message			-
  *   0x05 CUT	message			bytes of payload that remain
  *   0x06 BREAK	message			RM error
- *   0x07 STUCK	number of RESETs that never get to STATUS(RESET)
+ *   0x07 STUCK	number of RESETs that end in state b instead of RESET, or, if b
+ *		is 0, never
  *   0x08 CLEAR	forget all of the above
  *   0x09 FLOOD	number			notification id
  *   0x20 ...	statistics: 0x20 parcels, 0x21 VMIDs, 0x22 host interrupts (with
  *		RM's own two), 0x23 capabilities (same), 0x24 bytes of heap in
  *		use, 0x25 requests, 0x26 pages in parcels, 0x27 replies and 0x28
- *		notifications that RM dropped
+ *		notifications that RM dropped, 0x29 rules that did not apply yet
  *
  * "message" is the id of a call (or of a notification, for DROP to CUT) in bits
  * 31:0 and how many of them to let pass first in bits 63:32.  Each rule applies
@@ -45,6 +46,7 @@ enum op {
 	OP_PAGES,
 	OP_DROPPED_REPLIES,
 	OP_DROPPED_NOTIFICATIONS,
+	OP_LEFT,
 };
 
 #define MAX_RULES	16u
@@ -58,7 +60,7 @@ static struct rule {
 	u64 arg;
 } rules[MAX_RULES];
 
-static u64 stuck_resets;
+static u64 stuck_resets, stuck_state;
 
 static u64 add_rule(u32 op, u64 a, u64 b)
 {
@@ -82,6 +84,15 @@ static u64 flood(u64 count, u64 id)
 	return 0;
 }
 
+static u64 rules_left(void)
+{
+	u64 left = 0;
+
+	for (u32 i = 0; i < MAX_RULES; i++)
+		left += rules[i].op != 0;
+	return left;
+}
+
 u64 rm_debug(u64 op, u64 a, u64 b)
 {
 	switch (op) {
@@ -94,6 +105,7 @@ u64 rm_debug(u64 op, u64 a, u64 b)
 		return add_rule((u32)op, a, b);
 	case OP_STUCK:
 		stuck_resets = a;
+		stuck_state = b;
 		return 0;
 	case OP_CLEAR:
 		stuck_resets = 0;
@@ -120,6 +132,8 @@ u64 rm_debug(u64 op, u64 a, u64 b)
 		return rpc_stats()->dropped_replies;
 	case OP_DROPPED_NOTIFICATIONS:
 		return rpc_stats()->dropped_notifications;
+	case OP_LEFT:
+		return rules_left();
 	}
 	return BAD;
 }
@@ -172,10 +186,11 @@ void debug_output(u32 id, struct debug_output *out)
 	}
 }
 
-bool debug_reset_stuck(void)
+bool debug_reset_stuck(u32 *state)
 {
 	if (!stuck_resets)
 		return false;
 	stuck_resets--;
+	*state = (u32)stuck_state;
 	return true;
 }

@@ -134,7 +134,7 @@ struct debug_output {
 /* true: don't execute, answer with *error */
 bool debug_fail_request(const struct request *req, u32 *error);
 void debug_output(u32 id, struct debug_output *out);
-bool debug_reset_stuck(void);
+bool debug_reset_stuck(u32 *state);
 
 /* --- parcel.c ------------------------------------------------------------- */
 

@@ -384,6 +384,7 @@ enum reset_stage {
 u32 vm_reset(const struct request *req, struct reply *rep)
 {
 	struct vm *vm = vm_find(get16(req->data));
+	u32 stuck_state;
 	u64 delay = 0;
 
 	(void)rep;
@@ -397,9 +398,11 @@ u32 vm_reset(const struct request *req, struct reply *rep)
 		return RM_VM_STATE;
 
 	vm_set_state(vm, VM_STATE_RESETTING);
-	if (!debug_reset_stuck()) {
+	if (!debug_reset_stuck(&stuck_state)) {
 		vm->reset_stage = RESET_KILL;
 		vm->reset_due = plat_now_us() + rm_random(200, 2000);
+	} else if (stuck_state) {
+		vm_set_state(vm, stuck_state);
 	}
 	/* Before, in the middle of, or after everything else. */
 	if (rm_random(0, 2))

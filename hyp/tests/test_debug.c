@@ -163,6 +163,25 @@ static void stuck_reset(void)
 	CHECK_EQ(call_vmid(VM_DEALLOCATE, s.vmid), RM_VM_STATE);
 }
 
+/* As newer firmware says that it could not reset a VM */
+static void failed_reset(void)
+{
+	struct setup s;
+	u32 from;
+
+	host_boot();
+	s = vm_running(&good_dt);
+	CHECK_EQ(stop(s.vmid, 1), 0);
+	CHECK_EQ(rm_debug(7, 1, 12), 0);
+	from = n_notes;
+	CHECK_EQ(call_vmid(VM_RESET, s.vmid), 0);
+	host_run(100000);
+	CHECK(find_status(s.vmid, VM_STATE_RESETTING, from));
+	CHECK(find_status(s.vmid, 12, from));
+	CHECK_EQ(vm_state_of(s.vmid), 12);
+	CHECK_EQ(reclaim(s.handle), RM_MEM_INUSE);
+}
+
 static void flood(void)
 {
 	host_boot();
@@ -175,14 +194,18 @@ static void flood(void)
 
 static void clear_and_bad(void)
 {
+	u32 state;
+
 	host_boot();
 	for (u32 i = 0; i < 16; i++)
 		CHECK_EQ(rm_debug(1, VM_GET_VMID, 1), 0);
 	CHECK_EQ(rm_debug(1, VM_GET_VMID, 1), ~0UL);
+	CHECK_EQ(rm_debug(0x29, 0, 0), 16);
 	CHECK_EQ(rm_debug(7, 3, 0), 0);
 	CHECK_EQ(rm_debug(8, 0, 0), 0);
 	CHECK_EQ(call(VM_GET_VMID, NULL, 0), 0);
-	CHECK(!debug_reset_stuck());
+	CHECK_EQ(rm_debug(0x29, 0, 0), 0);
+	CHECK(!debug_reset_stuck(&state));
 	CHECK_EQ(rm_debug(0, 0, 0), ~0UL);
 	CHECK_EQ(rm_debug(0x1f, 0, 0), ~0UL);
 	CHECK_EQ(rm_debug(0xff, 0, 0), ~0UL);
@@ -335,6 +358,7 @@ const struct test debug_tests[] = {
 	{ "debug_late_reply_meets_next_request", late_reply_meets_next_request },
 	{ "debug_notifications", notifications },
 	{ "debug_stuck_reset", stuck_reset },
+	{ "debug_failed_reset", failed_reset },
 	{ "debug_flood", flood },
 	{ "debug_clear_and_bad", clear_and_bad },
 	{ "debug_statistics", statistics },
