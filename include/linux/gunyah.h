@@ -140,7 +140,8 @@ static inline int gh_remap_error(enum gh_error gh_error)
 }
 
 /**
- * enum gh_feature - Features of the hypervisor, by their bit in the API flags
+ * enum gh_feature - Features of the hypervisor, by their bit in the first word of
+ *		     its API flags
  * @GH_FEATURE_DOORBELL: doorbells
  * @GH_FEATURE_MSGQUEUE: message queues
  * @GH_FEATURE_VCPU_RUN: vCPUs that the host schedules
@@ -151,23 +152,12 @@ enum gh_feature {
 	GH_FEATURE_VCPU_RUN		= 11,
 };
 
-/**
- * struct gh_hypercall_hyp_identify_resp - What the hypervisor says about itself
- * @api_info: version of the interface and how it encodes registers
- * @flags: bits of &enum gh_feature in the first word, the others are 0
- */
-struct gh_hypercall_hyp_identify_resp {
-	u64 api_info;
-	u64 flags[3];
-};
-
 #define GH_API_INFO_VERSION_MASK	GENMASK_ULL(13, 0)
 /* The only version of the interface that exists */
 #define GH_API_V1			1
 
 bool gh_is_gunyah(void);
 bool gh_hypervisor_has_feature(enum gh_feature feature);
-void gh_hypercall_hyp_identify(struct gh_hypercall_hyp_identify_resp *identity);
 
 enum gh_error gh_hypercall_bell_send(u64 capid, u64 new_flags);
 enum gh_error gh_hypercall_bell_set_mask(u64 capid, u64 enable_mask, u64 ack_mask);
@@ -202,10 +192,12 @@ enum gunyah_resource_type {
 /**
  * struct gunyah_resource - What the hypervisor has given the host for a VM
  * @type: what it is
+ * @vmid: the resource manager's number for the VM
  * @label: which one of its type; for a vCPU, the index of its node among the cpu
  *	   nodes of the guest's device tree
  * @capid: capability ID to use it with; 0 is a valid one
  * @irq: Linux interrupt that comes from it, or 0 if it has none
+ * @may_wakeup: the administrator lets @irq wake the host
  * @list: entry of the VM's list of resources
  *
  * Belongs to the VM manager: comes with GH_VM_START, and goes before the VM is
@@ -213,9 +205,11 @@ enum gunyah_resource_type {
  */
 struct gunyah_resource {
 	enum gunyah_resource_type type;
+	u16 vmid;
 	u32 label;
 	u64 capid;
 	unsigned int irq;
+	bool may_wakeup;
 	struct list_head list;
 };
 

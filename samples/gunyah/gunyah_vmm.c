@@ -240,7 +240,7 @@ static size_t load_file(const char *path, void *to, size_t room)
 static void remove_surplus_cpus(void *dtb, size_t size)
 {
 	__be32 *header = dtb, *token, *end, *surplus = NULL;
-	unsigned int cpu;
+	unsigned int cpu, depth = 0, surplus_depth = 0;
 
 	/* header: magic, total size, offset of the structure block, ... its size */
 	if (size < 40 || be32toh(header[0]) != FDT_MAGIC ||
@@ -253,9 +253,13 @@ static void remove_surplus_cpus(void *dtb, size_t size)
 	while (token < end) {
 		switch (be32toh(*token)) {
 		case FDT_BEGIN_NODE:
-			if (sscanf((char *)(token + 1), "cpu@%x", &cpu) == 1 &&
-			    cpu >= options.cpus)
+			depth++;
+			if (!surplus &&
+			    sscanf((char *)(token + 1), "cpu@%x", &cpu) == 1 &&
+			    cpu >= options.cpus) {
 				surplus = token;
+				surplus_depth = depth;
+			}
 			token += 1 + strlen((char *)(token + 1)) / 4 + 1;
 			break;
 		case FDT_PROP:
@@ -263,9 +267,12 @@ static void remove_surplus_cpus(void *dtb, size_t size)
 			break;
 		case FDT_END_NODE:
 			token++;
-			while (surplus && surplus < token)
-				*surplus++ = htobe32(FDT_NOP);
-			surplus = NULL;
+			if (surplus && depth == surplus_depth) {
+				while (surplus < token)
+					*surplus++ = htobe32(FDT_NOP);
+				surplus = NULL;
+			}
+			depth--;
 			break;
 		default:
 			token++;

@@ -4,7 +4,8 @@
  *
  * A call takes its arguments from register 1 on, as the SMC Calling Convention
  * has it. Arguments which the interface reserves are passed as 0, since later
- * versions may give them a meaning.
+ * versions may give them a meaning. Of the calling conventions Gunyah has 1.3, so
+ * registers that a call does not define are preserved.
  */
 
 #include <linux/arm-smccc.h>
@@ -44,28 +45,6 @@ bool gh_is_gunyah(void)
 EXPORT_SYMBOL_GPL(gh_is_gunyah);
 
 /**
- * gh_hypercall_hyp_identify() - Get version and features of the hypervisor
- * @identity: where to put them
- *
- * The hypercall hypervisor_identify has no error code. Use it only when
- * gh_is_gunyah() is true; other hypervisors give the number other meanings.
- *
- * Context: Any context.
- */
-void gh_hypercall_hyp_identify(struct gh_hypercall_hyp_identify_resp *identity)
-{
-	struct arm_smccc_res res;
-
-	arm_smccc_1_1_invoke(GH_HYPERCALL_HYP_IDENTIFY, &res);
-
-	identity->api_info = res.a0;
-	identity->flags[0] = res.a1;
-	identity->flags[1] = res.a2;
-	identity->flags[2] = res.a3;
-}
-EXPORT_SYMBOL_GPL(gh_hypercall_hyp_identify);
-
-/**
  * gh_hypervisor_has_feature() - Find out what the hypervisor can do
  * @feature: the feature in question
  *
@@ -76,16 +55,17 @@ EXPORT_SYMBOL_GPL(gh_hypercall_hyp_identify);
  */
 bool gh_hypervisor_has_feature(enum gh_feature feature)
 {
-	struct gh_hypercall_hyp_identify_resp identity;
+	struct arm_smccc_res res;
 
 	if (!gh_is_gunyah())
 		return false;
 
-	gh_hypercall_hyp_identify(&identity);
-	if (FIELD_GET(GH_API_INFO_VERSION_MASK, identity.api_info) != GH_API_V1)
+	/* hypervisor_identify has no error code */
+	arm_smccc_1_1_invoke(GH_HYPERCALL_HYP_IDENTIFY, &res);
+	if (FIELD_GET(GH_API_INFO_VERSION_MASK, res.a0) != GH_API_V1)
 		return false;
 
-	return identity.flags[0] & BIT_ULL(feature);
+	return res.a1 & BIT_ULL(feature);
 }
 EXPORT_SYMBOL_GPL(gh_hypervisor_has_feature);
 
@@ -234,6 +214,8 @@ enum gh_error gh_hypercall_vcpu_run(u64 capid, const u64 resume_data[3],
 		.a4 = resume_data[2],
 	};
 	struct arm_smccc_1_2_regs res;
+
+	KUNIT_STATIC_STUB_REDIRECT(gh_hypercall_vcpu_run, capid, resume_data, resp);
 
 	/* SMCCC 1.1 knows of no more than four results. */
 	arm_smccc_1_2_invoke(&args, &res);

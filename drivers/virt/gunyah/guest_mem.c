@@ -282,8 +282,11 @@ int gh_guest_mem_create(const struct gh_create_mem_args *args)
 	if (!args->size || !PAGE_ALIGNED(args->size))
 		return -EINVAL;
 
-	/* Would take all memory from the host before it failed */
-	if (PHYS_PFN(args->size) > totalram_pages())
+	/*
+	 * The OOM killer does not see this memory, and can't free it: leave the
+	 * host something.
+	 */
+	if (PHYS_PFN(args->size) > max(si_mem_available(), 0))
 		return -ENOMEM;
 
 	if (args->flags & GH_GUEST_MEM_ALLOW_HUGEPAGE)
@@ -412,7 +415,7 @@ static int gh_guest_mem_unmap(struct gh_vm *ghvm, const struct file *file,
 		    region->size == args->size &&
 		    region->guest_addr == args->guest_addr &&
 		    region->map_flags == (args->flags & ~GH_MAP_MEM_UNMAP)) {
-			list_del(&region->vm_entry);
+			gh_vm_mem_remove_region(ghvm, region);
 			gh_guest_mem_unbind(region);
 			return 0;
 		}
@@ -482,7 +485,7 @@ int gh_vm_mem_map(struct gh_vm *ghvm, const struct gh_map_mem_args *args)
 
 	/* The region's from now on, and the region is the VM's */
 	retain_and_null_ptr(file);
-	list_add_tail(&no_free_ptr(region)->vm_entry, &ghvm->mem);
+	gh_vm_mem_add_region(ghvm, no_free_ptr(region));
 
 	return 0;
 }

@@ -62,6 +62,7 @@ struct gh_irqfd {
 struct gh_irqfd_poll {
 	poll_table table;
 	struct gh_irqfd *irqfd;
+	wait_queue_head_t *wq;
 	int ret;
 };
 
@@ -79,8 +80,8 @@ static void gh_irqfd_ring_locked(struct gh_irqfd *irqfd)
 	irqfd->pending = false;
 	gh_error = gh_hypercall_bell_send(irqfd->rsc->capid, GH_IRQFD_BELL_FLAG);
 	if (gh_error)
-		pr_err_ratelimited("irqfd: doorbell %u can't be rung: error %d\n",
-				   irqfd->label, gh_error);
+		pr_err_ratelimited("VM %u: doorbell %u can't be rung: error %d\n",
+				   irqfd->rsc->vmid, irqfd->label, gh_error);
 }
 
 static void gh_irqfd_ring(struct gh_irqfd *irqfd)
@@ -108,6 +109,7 @@ static void gh_irqfd_enqueue(struct file *file, wait_queue_head_t *wq, poll_tabl
 {
 	struct gh_irqfd_poll *poll = container_of(table, struct gh_irqfd_poll, table);
 
+	poll->wq = wq;
 	poll->ret = add_wait_queue_priority_exclusive(wq, &poll->irqfd->wait);
 }
 
@@ -115,6 +117,7 @@ static int gh_irqfd_listen(struct gh_irqfd *irqfd, struct file *file)
 {
 	struct gh_irqfd_poll poll = { .irqfd = irqfd };
 	__poll_t events;
+	u64 count;
 
 	init_waitqueue_func_entry(&irqfd->wait, gh_irqfd_wakeup);
 	init_poll_funcptr(&poll.table, gh_irqfd_enqueue);
@@ -124,8 +127,12 @@ static int gh_irqfd_listen(struct gh_irqfd *irqfd, struct file *file)
 		return poll.ret;
 
 	/* Signalled before, when nobody listened */
-	if (events & EPOLLIN)
+	if (events & EPOLLIN) {
+		guard(spinlock_irq)(&poll.wq->lock);
+		eventfd_ctx_do_read(irqfd->ctx, &count);
+		wake_up_locked_poll(poll.wq, EPOLLOUT);
 		gh_irqfd_ring(irqfd);
+	}
 	return 0;
 }
 
@@ -139,11 +146,11 @@ static int gh_irqfd_set_level(struct gh_irqfd *irqfd, const struct gunyah_resour
 
 	gh_error = gh_hypercall_bell_set_mask(rsc->capid, GH_IRQFD_BELL_FLAG, U64_MAX);
 	if (gh_error == GH_ERROR_CSPACE_INSUF_RIGHTS)
-		pr_err_ratelimited("irqfd: doorbell %u can't be level-triggered: its node lacks source-can-clear\n",
-				   irqfd->label);
+		pr_err_ratelimited("VM %u: doorbell %u can't be level-triggered: its node lacks source-can-clear\n",
+				   rsc->vmid, irqfd->label);
 	else if (gh_error)
-		pr_err_ratelimited("irqfd: doorbell %u can't be level-triggered: error %d\n",
-				   irqfd->label, gh_error);
+		pr_err_ratelimited("VM %u: doorbell %u can't be level-triggered: error %d\n",
+				   rsc->vmid, irqfd->label, gh_error);
 
 	return gh_remap_error(gh_error);
 }
@@ -233,7 +240,8 @@ static long gh_irqfd_bind(struct gh_vm_function_instance *f)
 		return ret;
 
 	/* Only a doorbell that is there already can be refused now */
-	ret = irqfd->error;
+	scoped_guard(spinlock_irq, &irqfd->lock)
+		ret = irqfd->error;
 	if (!ret)
 		ret = gh_irqfd_listen(irqfd, fd_file(file));
 	if (ret) {

@@ -5,11 +5,9 @@
 #include <linux/types.h>
 
 struct gh_rm_mem_parcel;
-struct module;
 
 /**
  * struct gh_rm_platform_ops - What a platform does around lending memory
- * @owner: module that these functions are in; stays while a parcel needs it
  * @pre_mem: the host is about to lend or share the parcel.  Assigns its ranges
  *	     and counts them in @n_assigned of the parcel, from the first one on.
  *	     When it fails it may leave some assigned, if they can't be undone.
@@ -20,15 +18,15 @@ struct module;
  * Both may sleep.
  */
 struct gh_rm_platform_ops {
-	struct module *owner;
 	int (*pre_mem)(struct gh_rm_mem_parcel *parcel);
 	int (*post_mem_reclaim)(struct gh_rm_mem_parcel *parcel);
 };
 
 int gh_rm_platform_register(const struct gh_rm_platform_ops *ops);
-void gh_rm_platform_unregister(const struct gh_rm_platform_ops *ops);
-
 const struct gh_rm_platform_ops *gh_rm_platform_get(void);
-void gh_rm_platform_put(const struct gh_rm_platform_ops *ops);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void gh_rm_platform_unregister(const struct gh_rm_platform_ops *ops);
+#endif
 
 #endif

@@ -9,7 +9,10 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
+#include <linux/export.h>
 #include <linux/firmware/qcom/qcom_scm.h>
+#include <linux/gunyah.h>
+#include <linux/init.h>
 #include <linux/module.h>
 #include <linux/of.h>
 #include <linux/printk.h>
@@ -136,7 +139,6 @@ VISIBLE_IF_KUNIT int gh_qcom_post_mem_reclaim(struct gh_rm_mem_parcel *parcel)
 EXPORT_SYMBOL_IF_KUNIT(gh_qcom_post_mem_reclaim);
 
 static const struct gh_rm_platform_ops gh_qcom_ops = {
-	.owner = THIS_MODULE,
 	.pre_mem = gh_qcom_pre_mem,
 	.post_mem_reclaim = gh_qcom_post_mem_reclaim,
 };
@@ -145,7 +147,6 @@ static const struct of_device_id gh_qcom_of_match[] = {
 	{ .compatible = "qcom,scm" },
 	{}
 };
-MODULE_DEVICE_TABLE(of, gh_qcom_of_match);
 
 /*
  * The driver of the secure world may come up later, but the machine has one, so
@@ -153,21 +154,12 @@ MODULE_DEVICE_TABLE(of, gh_qcom_of_match);
  */
 static int __init gh_qcom_init(void)
 {
+	if (!gh_is_gunyah())
+		return 0;
+
 	struct device_node *scm __free(device_node) =
 		of_find_matching_node(NULL, gh_qcom_of_match);
 
-	if (!scm)
-		return -ENODEV;
-
-	return gh_rm_platform_register(&gh_qcom_ops);
+	return scm ? gh_rm_platform_register(&gh_qcom_ops) : 0;
 }
-module_init(gh_qcom_init);
-
-static void __exit gh_qcom_exit(void)
-{
-	gh_rm_platform_unregister(&gh_qcom_ops);
-}
-module_exit(gh_qcom_exit);
-
-MODULE_DESCRIPTION("Gunyah on Qualcomm platforms");
-MODULE_LICENSE("GPL");
+subsys_initcall(gh_qcom_init);

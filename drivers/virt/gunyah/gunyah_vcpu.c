@@ -15,69 +15,47 @@
 #include <linux/gunyah_vm_mgr.h>
 #include <linux/interrupt.h>
 #include <linux/kref.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rseq.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 #include <linux/wait.h>
 
-/**
- * struct gh_vcpu - A vCPU
- * @kref: held by the function instance and by the vCPU file
- * @ghvm: the VM; the vCPU file holds a reference
- * @ticket: asks for the hypervisor's vCPU
- * @id: which of the VM's vCPUs it is
- * @run_lock: held by the one thread that runs the vCPU, and to change @rsc
- * @rsc: the hypervisor's vCPU, or NULL before the VM is started and after it
- *	 has ended; under @run_lock
- * @stopping: @rsc is about to go: whoever holds @run_lock gives it up soon
- * @run: page that user space maps.  User space can write to all of it at any
- *	 time: nothing is decided on what has been read from it before.
- * @resume: argument of the next hypercall; not 0 only after an exit that user
- *	    space has replied to, until the hypervisor has taken the reply
- * @mmio_len: size in bytes of the access that user space emulates, or 0 if
- *	      there is none
- * @mmio_is_write: direction of that access
- * @broken: the hypervisor reported an access that can't be
- * @woken: the hypervisor has something to run since the last hypercall
- * @wq: where the thread waits for @woken, @stopping or the end of the VM
- * @exit_nb: wakes it at the end of the VM
- * @irq_name: name of the wake-up interrupt
- *
- * The function instance lives until GH_VM_REMOVE_FUNCTION or the end of the
- * VM, the file until it is closed: either can be the last.
- */
-struct gh_vcpu {
-	struct kref kref;
-	struct gh_vm *ghvm;
-	struct gh_vm_resource_ticket ticket;
-	u32 id;
+#include <kunit/visibility.h>
 
-	struct mutex run_lock; /* see struct gh_vcpu */
-	struct gunyah_resource *rsc;
-	bool stopping;
+#include "gunyah_vcpu.h"
 
-	struct gh_vcpu_run *run;
-	u64 resume[3];
-	u8 mmio_len;
-	bool mmio_is_write;
-	bool broken;
+#define CREATE_TRACE_POINTS
+#include <trace/events/gunyah_vcpu.h>
 
-	bool woken;
-	wait_queue_head_t wq;
-	struct notifier_block exit_nb;
-	char irq_name[24];
+static const char * const gh_vcpu_stat_names[] = {
+	[GH_VCPU_STAT_ENTRIES]		= "entries",
+	[GH_VCPU_STAT_MMIO_READ]	= "exits-mmio-read",
+	[GH_VCPU_STAT_MMIO_WRITE]	= "exits-mmio-write",
+	[GH_VCPU_STAT_MMIO_KERNEL]	= "mmio-in-kernel",
+	[GH_VCPU_STAT_WAIT]		= "waits",
+	[GH_VCPU_STAT_BUSY]		= "busy",
+	[GH_VCPU_STAT_STATUS]		= "exits-status",
+	[GH_VCPU_STAT_INTERRUPTED]	= "interrupted",
 };
 
-static void gh_vcpu_free(struct kref *kref)
+VISIBLE_IF_KUNIT void gh_vcpu_free(struct kref *kref)
 {
 	struct gh_vcpu *vcpu = container_of(kref, struct gh_vcpu, kref);
 
 	free_page((unsigned long)vcpu->run);
 	kfree(vcpu);
+}
+EXPORT_SYMBOL_IF_KUNIT(gh_vcpu_free);
+
+static void gh_vcpu_count(struct gh_vcpu *vcpu, enum gh_vcpu_stat stat)
+{
+	WRITE_ONCE(vcpu->stats[stat], vcpu->stats[stat] + 1);
 }
 
 static u64 gh_vcpu_mmio_mask(unsigned int len)
@@ -117,9 +95,12 @@ static bool gh_vcpu_mmio_exit(struct gh_vcpu *vcpu, u64 addr, unsigned int len,
 
 	/* The hypervisor passes on the whole register. */
 	data &= gh_vcpu_mmio_mask(len);
-	if (is_write && gh_vm_mgr_mmio_write(vcpu->ghvm, addr, len, data))
+	if (is_write && gh_vm_mgr_mmio_write(vcpu->ghvm, addr, len, data)) {
+		gh_vcpu_count(vcpu, GH_VCPU_STAT_MMIO_KERNEL);
 		return false;
+	}
 
+	gh_vcpu_count(vcpu, is_write ? GH_VCPU_STAT_MMIO_WRITE : GH_VCPU_STAT_MMIO_READ);
 	vcpu->mmio_len = len;
 	vcpu->mmio_is_write = is_write;
 
@@ -142,8 +123,10 @@ static int gh_vcpu_status_exit(struct gh_vcpu *vcpu)
 	if (ret)
 		return ret;
 
+	gh_vcpu_count(vcpu, GH_VCPU_STAT_STATUS);
 	run->status.status = status.status;
 	run->status.exit_info = status.info;
+	run->status.padding = 0;
 	run->exit_reason = GH_VCPU_EXIT_STATUS;
 	return 0;
 }
@@ -151,6 +134,7 @@ static int gh_vcpu_status_exit(struct gh_vcpu *vcpu)
 /* Wait for the end of the VM, or, if @wakeable, for the vCPU to be runnable. */
 static int gh_vcpu_wait(struct gh_vcpu *vcpu, bool wakeable)
 {
+	gh_vcpu_count(vcpu, GH_VCPU_STAT_WAIT);
 	if (wait_event_interruptible(vcpu->wq,
 				     (wakeable && READ_ONCE(vcpu->woken)) ||
 				     READ_ONCE(vcpu->stopping) ||
@@ -170,10 +154,8 @@ static int gh_vcpu_handle(struct gh_vcpu *vcpu,
 
 	switch (resp->state) {
 	case GH_VCPU_STATE_READY:
-		return 1;
 	case GH_VCPU_STATE_BLOCKED:
-		/* The hypervisor is about to finish something */
-		cond_resched();
+		/* Blocked: the hypervisor is about to finish something */
 		return 1;
 	case GH_VCPU_STATE_EXPECTS_WAKEUP:
 		return gh_vcpu_wait(vcpu, true) ?: 1;
@@ -187,8 +169,8 @@ static int gh_vcpu_handle(struct gh_vcpu *vcpu,
 	case GH_VCPU_STATE_MMIO_READ:
 	case GH_VCPU_STATE_MMIO_WRITE:
 		if (!is_power_of_2(len) || len > sizeof(vcpu->run->mmio.data)) {
-			pr_err_ratelimited("vCPU %u: access of %llu bytes at %#llx can't be emulated\n",
-					   vcpu->id, len, addr);
+			pr_err_ratelimited("VM %u vCPU %u: access of %llu bytes at %#llx can't be emulated\n",
+					   vcpu->rsc->vmid, vcpu->id, len, addr);
 			vcpu->broken = true;
 			return -EIO;
 		}
@@ -196,8 +178,8 @@ static int gh_vcpu_handle(struct gh_vcpu *vcpu,
 			return !gh_vcpu_mmio_exit(vcpu, addr, len, 0, false);
 		return !gh_vcpu_mmio_exit(vcpu, addr, len, resp->state_data[2], true);
 	default:
-		pr_err_ratelimited("vCPU %u: hypervisor reports unknown state %llu\n",
-				   vcpu->id, resp->state);
+		pr_err_ratelimited("VM %u vCPU %u: hypervisor reports unknown state %llu\n",
+				   vcpu->rsc->vmid, vcpu->id, resp->state);
 		return -EIO;
 	}
 }
@@ -213,7 +195,10 @@ static int gh_vcpu_enter(struct gh_vcpu *vcpu)
 	 */
 	smp_store_mb(vcpu->woken, false);
 
+	gh_vcpu_count(vcpu, GH_VCPU_STAT_ENTRIES);
+	trace_gh_vcpu_enter(vcpu->rsc->vmid, vcpu->id, vcpu->resume[0]);
 	gh_error = gh_hypercall_vcpu_run(vcpu->rsc->capid, vcpu->resume, &resp);
+	trace_gh_vcpu_exit(vcpu->rsc->vmid, vcpu->id, gh_error, resp.state, resp.state_data);
 	switch (gh_error) {
 	case GH_ERROR_OK:
 		memset(vcpu->resume, 0, sizeof(vcpu->resume));
@@ -221,18 +206,24 @@ static int gh_vcpu_enter(struct gh_vcpu *vcpu)
 	case GH_ERROR_RETRY:
 	case GH_ERROR_BUSY:
 		/* The resource manager runs the vCPU itself while it stops the VM */
-		cond_resched();
+		gh_vcpu_count(vcpu, GH_VCPU_STAT_BUSY);
 		return 1;
 	default:
-		pr_err_ratelimited("vCPU %u: hypervisor can't run it: error %d\n",
-				   vcpu->id, gh_error);
-		return gh_remap_error(gh_error);
+		pr_err_ratelimited("VM %u vCPU %u: hypervisor can't run it: error %d\n",
+				   vcpu->rsc->vmid, vcpu->id, gh_error);
+		return -EIO;
 	}
 }
 
-static int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
+VISIBLE_IF_KUNIT int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
 {
 	int ret;
+
+	lockdep_assert_held(&vcpu->run_lock);
+
+	/* Nobody waits for the reply any more */
+	if (gh_vm_has_exited(vcpu->ghvm))
+		vcpu->mmio_len = 0;
 
 	ret = gh_vcpu_take_reply(vcpu);
 	if (ret)
@@ -265,6 +256,7 @@ static int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
 
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(gh_vcpu_run_locked);
 
 static int gh_vcpu_run(struct gh_vcpu *vcpu)
 {
@@ -274,8 +266,11 @@ static int gh_vcpu_run(struct gh_vcpu *vcpu)
 	if (ret)
 		return ret;
 
-	scoped_cond_guard(mutex_intr, return -EINTR, &vcpu->run_lock)
+	scoped_cond_guard(mutex_intr, return -EINTR, &vcpu->run_lock) {
 		ret = gh_vcpu_run_locked(vcpu);
+		if (ret == -EINTR)
+			gh_vcpu_count(vcpu, GH_VCPU_STAT_INTERRUPTED);
+	}
 
 	rseq_virt_userspace_exit();
 	return ret;
@@ -314,10 +309,9 @@ static const struct vm_operations_struct gh_vcpu_vm_ops = {
 static int gh_vcpu_mmap_prepare(struct vm_area_desc *desc)
 {
 	if (desc->pgoff || vma_desc_size(desc) != PAGE_SIZE ||
-	    !vma_desc_test(desc, VMA_SHARED_BIT) || vma_desc_test(desc, VMA_EXEC_BIT))
+	    !vma_desc_test(desc, VMA_SHARED_BIT))
 		return -EINVAL;
 
-	vma_desc_clear_flags(desc, VMA_MAYEXEC_BIT);
 	vma_desc_set_flags(desc, VMA_DONTEXPAND_BIT);
 	desc->vm_ops = &gh_vcpu_vm_ops;
 	return 0;
@@ -333,9 +327,21 @@ static int gh_vcpu_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static void gh_vcpu_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct gh_vcpu *vcpu = file->private_data;
+	int i;
+
+	seq_printf(m, "gunyah-vcpu:\t%u\n", vcpu->id);
+	for (i = 0; i < GH_VCPU_NR_STATS; i++)
+		seq_printf(m, "gunyah-%s:\t%llu\n", gh_vcpu_stat_names[i],
+			   READ_ONCE(vcpu->stats[i]));
+}
+
 static const struct file_operations gh_vcpu_fops = {
 	.owner = THIS_MODULE,
 	.release = gh_vcpu_release,
+	.show_fdinfo = gh_vcpu_show_fdinfo,
 	.unlocked_ioctl = gh_vcpu_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap_prepare = gh_vcpu_mmap_prepare,
@@ -372,14 +378,13 @@ static bool gh_vcpu_populate(struct gh_vm_resource_ticket *ticket,
 
 	ret = request_irq(rsc->irq, gh_vcpu_irq, 0, vcpu->irq_name, vcpu);
 	if (ret) {
-		pr_err_ratelimited("vCPU %u: can't use interrupt %u: %d\n",
-				   vcpu->id, rsc->irq, ret);
+		pr_err_ratelimited("VM %u vCPU %u: can't use interrupt %u: %d\n",
+				   rsc->vmid, vcpu->id, rsc->irq, ret);
 		return false;
 	}
-	/* A guest's timer wakes the host, where the interrupt controller can */
-	enable_irq_wake(rsc->irq);
-
 	guard(mutex)(&vcpu->run_lock);
+	/* A guest's timer wakes the host, where the interrupt controller can */
+	vcpu->irq_wake = rsc->may_wakeup && !enable_irq_wake(rsc->irq);
 	vcpu->rsc = rsc;
 	WRITE_ONCE(vcpu->stopping, false);
 	return true;
@@ -396,11 +401,12 @@ static void gh_vcpu_unpopulate(struct gh_vm_resource_ticket *ticket,
 	scoped_guard(mutex, &vcpu->run_lock)
 		vcpu->rsc = NULL;
 
-	disable_irq_wake(rsc->irq);
+	if (vcpu->irq_wake)
+		disable_irq_wake(rsc->irq);
 	free_irq(rsc->irq, vcpu);
 }
 
-static struct gh_vcpu *gh_vcpu_alloc(struct gh_vm *ghvm, u32 id)
+VISIBLE_IF_KUNIT struct gh_vcpu *gh_vcpu_alloc(struct gh_vm *ghvm, u32 id)
 {
 	struct gh_vcpu *vcpu;
 
@@ -428,6 +434,7 @@ static struct gh_vcpu *gh_vcpu_alloc(struct gh_vm *ghvm, u32 id)
 	vcpu->ticket.unpopulate = gh_vcpu_unpopulate;
 	return vcpu;
 }
+EXPORT_SYMBOL_IF_KUNIT(gh_vcpu_alloc);
 
 static long gh_vcpu_bind(struct gh_vm_function_instance *f)
 {
@@ -435,6 +442,9 @@ static long gh_vcpu_bind(struct gh_vm_function_instance *f)
 	struct gh_vm *ghvm = f->ghvm;
 	struct gh_vcpu *vcpu;
 	int fd;
+
+	if (!gh_hypervisor_has_feature(GH_FEATURE_VCPU_RUN))
+		return -EOPNOTSUPP;
 
 	vcpu = gh_vcpu_alloc(ghvm, arg->vcpu_id);
 	if (!vcpu)

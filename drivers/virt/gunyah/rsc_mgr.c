@@ -21,6 +21,8 @@
 #include <linux/of.h>
 #include <linux/of_platform.h>
 #include <linux/platform_device.h>
+#include <linux/pm.h>
+#include <linux/pm_wakeup.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
@@ -363,12 +365,12 @@ static int gh_rm_send_packet(struct gh_rm *rm, size_t size, bool last, bool kill
 				return -EINTR;
 			if (!left)
 				return -ETIMEDOUT;
-			if (gh_rm_is_dead(rm))
-				return -EIO;
 		}
 
 		/* The interrupt may come as soon as the queue has become full */
 		reinit_completion(&rm->tx_not_full);
+		if (gh_rm_is_dead(rm))
+			return -EIO;
 		gh_error = gh_hypercall_msgq_send(rm->tx_capid, size, rm->tx_packet,
 						  flags, &rm->tx_ready);
 	} while (gh_error == GH_ERROR_MSGQUEUE_FULL);
@@ -466,8 +468,8 @@ static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
  * @rm: the resource manager
  * @xfer: request and reply
  *
- * Reports an error of the resource manager in the log, but for an optional call
- * that it does not have.
+ * Reports an error of the resource manager in the log, but for the one that the
+ * caller says is no news.
  *
  * Context: Process context, may sleep.  Not from a notifier of the resource
  * manager, since the thread that calls notifiers also receives replies.
@@ -500,10 +502,7 @@ int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 	ret = gh_rm_transfer_locked(rm, xfer);
 	mutex_unlock(&rm->call_lock);
 
-	if (xfer->rm_error == GH_RM_ERROR_UNIMPLEMENTED && xfer->optional)
-		return ret;
-
-	if (xfer->rm_error)
+	if (xfer->rm_error && xfer->rm_error != xfer->no_news)
 		dev_err_ratelimited(rm->dev,
 				    "resource manager refused %s (%#x, VM %u): error %#x\n",
 				    gh_rm_message_name(xfer->message_id), xfer->message_id,
@@ -645,6 +644,10 @@ static int gh_rm_counters_show(struct seq_file *m, void *unused)
 			   atomic_long_read(&rm->counters[i]));
 	seq_printf(m, "parcels %d\n", atomic_read(&rm->parcels));
 
+	guard(spinlock)(&rm->pending_lock);
+	seq_printf(m, "pending %#x\n", rm->pending ? rm->pending->message_id : 0);
+	seq_printf(m, "dead %d\n", rm->dead);
+
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(gh_rm_counters);
@@ -720,15 +723,20 @@ static int gh_rm_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 
+	/* Whether guests wake the host; power/wakeup in sysfs changes it */
+	device_init_wakeup(dev, true);
+
 	/* A message that is in the queue already does not interrupt again */
 	irq_wake_thread(rx_irq, rm);
 
-	rm->vm_mgr = gh_vm_mgr_init(rm);
-	if (IS_ERR(rm->vm_mgr))
-		return PTR_ERR(rm->vm_mgr);
-
 	rm->debugfs = debugfs_create_dir("gunyah", NULL);
 	debugfs_create_file("rm", 0400, rm->debugfs, rm, &gh_rm_counters_fops);
+
+	rm->vm_mgr = gh_vm_mgr_init(rm, rm->debugfs);
+	if (IS_ERR(rm->vm_mgr)) {
+		debugfs_remove_recursive(rm->debugfs);
+		return PTR_ERR(rm->vm_mgr);
+	}
 
 	dev_info(dev, "host of the Gunyah hypervisor, interface version %u\n", GH_API_V1);
 	return 0;
@@ -749,6 +757,20 @@ static void gh_rm_shutdown(struct platform_device *pdev)
 	gh_vm_mgr_shutdown(rm->vm_mgr);
 }
 
+/* The image that was restored has the capability IDs of another boot. */
+static int gh_rm_restore(struct device *dev)
+{
+	struct gh_rm *rm = dev_get_drvdata(dev);
+
+	dev_err(dev, "the resource manager can't be reached after hibernation, reboot to use VMs again\n");
+	gh_rm_set_dead(rm);
+	return 0;
+}
+
+static const struct dev_pm_ops gh_rm_pm_ops = {
+	.restore = pm_sleep_ptr(gh_rm_restore),
+};
+
 static const struct of_device_id gh_rm_of_match[] = {
 	{ .compatible = "gunyah-resource-manager" },
 	{}
@@ -762,6 +784,7 @@ static struct platform_driver gh_rm_driver = {
 	.driver = {
 		.name = "gunyah_rsc_mgr",
 		.of_match_table = gh_rm_of_match,
+		.pm = pm_sleep_ptr(&gh_rm_pm_ops),
 		/* VMs may live as long as the module does */
 		.suppress_bind_attrs = true,
 	},
@@ -769,10 +792,13 @@ static struct platform_driver gh_rm_driver = {
 
 /*
  * The node above the resource manager's need not be a simple-bus.  Where it is,
- * the devices below it exist already and this does nothing.
+ * the devices below it exist already, and are not this driver's to remove.
  */
 static int gh_hypervisor_probe(struct platform_device *pdev)
 {
+	if (of_node_check_flag(pdev->dev.of_node, OF_POPULATED_BUS))
+		return 0;
+
 	return devm_of_platform_populate(&pdev->dev);
 }
 
@@ -808,7 +834,5 @@ static void __exit gunyah_exit(void)
 }
 module_exit(gunyah_exit);
 
-/* Once there are VMs it is too late for the platform's driver */
-MODULE_SOFTDEP("pre: gunyah_qcom");
 MODULE_DESCRIPTION("Gunyah hypervisor driver");
 MODULE_LICENSE("GPL");

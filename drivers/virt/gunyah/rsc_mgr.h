@@ -6,6 +6,7 @@
 #include <linux/compiler_types.h>
 #include <linux/types.h>
 
+struct dentry;
 struct device;
 struct gh_rm;
 struct gh_rm_platform_ops;
@@ -210,7 +211,7 @@ int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel);
 /* VM manager: vm_mgr.c */
 struct gh_vm_mgr;
 
-struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm);
+struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm, struct dentry *debugfs);
 void gh_vm_mgr_exit(struct gh_vm_mgr *mgr);
 void gh_vm_mgr_shutdown(struct gh_vm_mgr *mgr);
 

@@ -109,7 +109,7 @@ enum gh_rm_counter {
  * @message_id: number of the call
  * @vmid: VM that the call is about, for the log, or GH_VMID_INVAL
  * @killable: a fatal signal may end the call as long as nothing has been sent
- * @optional: not every RM has the call: that it does not is nothing for the log
+ * @no_news: error code of the reply that is nothing for the log, if not 0
  * @req: what to send behind the header
  * @req_size: size of @req in bytes
  * @reply: where to put what follows the error code in the reply
@@ -130,7 +130,7 @@ struct gh_rm_xfer {
 	u32 message_id;
 	u16 vmid;
 	bool killable;
-	bool optional;
+	u32 no_news;
 	const void *req;
 	size_t req_size;
 	void *reply;

@@ -361,7 +361,7 @@ int gh_rm_vm_set_boot_context(struct gh_rm *rm, u16 vmid, u8 reg_set, u8 reg_ind
 		.message_id = GH_RM_VM_SET_BOOT_CONTEXT,
 		.vmid = vmid,
 		.killable = true,
-		.optional = true,
+		.no_news = GH_RM_ERROR_UNIMPLEMENTED,
 		.req = &req,
 		.req_size = sizeof(req),
 	};
@@ -418,11 +418,19 @@ int gh_rm_vm_stop(struct gh_rm *rm, u16 vmid)
 		.flags = GH_RM_VM_STOP_FLAG_FORCE,
 		.reason = cpu_to_le32(GH_RM_VM_STOP_REASON_FORCE_STOP),
 	};
+	struct gh_rm_xfer xfer = {
+		.message_id = GH_RM_VM_STOP,
+		.vmid = vmid,
+		/* The guest's own end was faster */
+		.no_news = GH_RM_ERROR_VM_STATE,
+		.req = &req,
+		.req_size = sizeof(req),
+	};
 
 	if (!gh_rm_vmid_valid(vmid))
 		return -EINVAL;
 
-	return gh_rm_call(rm, GH_RM_VM_STOP, &req, sizeof(req), NULL, NULL);
+	return gh_rm_transfer(rm, &xfer);
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_rm_vm_stop);
 
@@ -631,7 +639,6 @@ static int gh_rm_mem_release(struct gh_rm_mem_parcel *parcel)
 			parcel->held = true;
 			return ret;
 		}
-		gh_rm_platform_put(ops);
 		parcel->platform_ops = NULL;
 	}
 
@@ -664,7 +671,6 @@ static int gh_rm_mem_prepare(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 static int gh_rm_mem_lend_or_share(struct gh_rm *rm, u32 message_id,
 				   struct gh_rm_mem_parcel *parcel)
 {
-	void *msg __free(kfree) = NULL;
 	size_t n_mem_entries = min_t(size_t, parcel->n_mem_entries, GH_RM_MAX_LIST_ENTRIES);
 	size_t size;
 	int ret;
@@ -682,7 +688,8 @@ static int gh_rm_mem_lend_or_share(struct gh_rm *rm, u32 message_id,
 	size = sizeof(struct gh_rm_mem_create_req) + 3 * sizeof(struct gh_rm_list_header) +
 	       parcel->n_acl_entries * sizeof(*parcel->acl_entries) +
 	       n_mem_entries * sizeof(*parcel->mem_entries);
-	msg = kmalloc(size, GFP_KERNEL);
+
+	void *msg __free(kfree) = kmalloc(size, GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
 
@@ -776,6 +783,8 @@ int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 	struct gh_rm_xfer xfer = {
 		.message_id = GH_RM_MEM_RECLAIM,
 		.vmid = parcel->vmid,
+		/* The caller tries again, and says so if that is in vain */
+		.no_news = GH_RM_ERROR_MEM_INUSE,
 		.req = &req,
 		.req_size = sizeof(req),
 	};

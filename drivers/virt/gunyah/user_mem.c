@@ -178,12 +178,36 @@ void gh_user_mem_wipe(struct gh_vm_mem_region *region)
 	}
 }
 
+static int gh_user_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region)
+{
+	int ret;
+
+	ACQUIRE(mutex_kill, lock)(&ghvm->lock);
+	ret = ACQUIRE_ERR(mutex_kill, &lock);
+	if (ret)
+		return ret;
+
+	if (ghvm->state != GH_VM_NEW)
+		return -EOPNOTSUPP;
+
+	ret = gh_vm_mem_check_region(ghvm, region);
+	if (ret)
+		return ret;
+
+	gh_vm_mem_add_region(ghvm, region);
+
+	return 0;
+}
+
 /**
  * gh_vm_mem_set_user_region() - Add user memory to a VM
  * @ghvm: the VM, which has not been started
  * @args: arguments of GH_VM_SET_USER_MEM_REGION
  *
- * Context: May sleep. ghvm->lock is held.
+ * The memory is pinned before the VM's lock is taken: a page that user space
+ * has to provide, by userfaultfd for example, can take for ever.
+ *
+ * Context: May sleep.  Takes ghvm->lock.
  * Return: 0 or a negative errno, see vm-manager.rst.
  */
 int gh_vm_mem_set_user_region(struct gh_vm *ghvm,
@@ -194,8 +218,6 @@ int gh_vm_mem_set_user_region(struct gh_vm *ghvm,
 	u8 perms = 0;
 	u64 end;
 	int ret;
-
-	lockdep_assert_held(&ghvm->lock);
 
 	if (args->flags & ~(GH_MEM_ALLOW_READ | GH_MEM_ALLOW_WRITE |
 			    GH_MEM_ALLOW_EXEC | GH_MEM_LENT))
@@ -228,15 +250,15 @@ int gh_vm_mem_set_user_region(struct gh_vm *ghvm,
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 
-	ret = gh_vm_mem_check_region(ghvm, region);
-	if (ret)
-		return ret;
-
 	ret = gh_user_mem_pin(region, ghvm->mm, addr);
 	if (ret)
 		return ret;
 
-	list_add_tail(&no_free_ptr(region)->vm_entry, &ghvm->mem);
+	ret = gh_user_mem_add_region(ghvm, region);
+	if (ret)
+		gh_user_mem_unpin(no_free_ptr(region), ghvm->mm);
+	else
+		retain_and_null_ptr(region);
 
-	return 0;
+	return ret;
 }

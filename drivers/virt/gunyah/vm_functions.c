@@ -13,6 +13,12 @@
 
 #include "vm_mgr.h"
 
+/*
+ * Each takes kernel memory, some of it not accounted to anybody, and time when
+ * the VM is started.
+ */
+#define GH_VM_FUNCTIONS_MAX	4096
+
 /* The functions that user space can name; only their modules are loaded. */
 static const struct gh_vm_function_name {
 	const char *name;
@@ -96,14 +102,16 @@ static const struct gh_vm_function_name *gh_vm_function_by_name(const char *name
 static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
 				  size_t arg_size)
 {
-	struct gh_vm_function_instance *f __free(kfree) = NULL;
-	void *argp __free(kfree) = NULL;
 	const struct gh_vm_function_type *fn;
 	long ret;
 
-	f = kzalloc_obj(*f, GFP_KERNEL_ACCOUNT);
-	argp = kmemdup(arg, arg_size, GFP_KERNEL_ACCOUNT);
-	if (!f || !argp)
+	struct gh_vm_function_instance *f __free(kfree) =
+		kzalloc_obj(*f, GFP_KERNEL_ACCOUNT);
+	if (!f)
+		return -ENOMEM;
+
+	void *argp __free(kfree) = kmemdup(arg, arg_size, GFP_KERNEL_ACCOUNT);
+	if (!argp)
 		return -ENOMEM;
 
 	fn = gh_vm_function_type_get(type);
@@ -115,12 +123,13 @@ static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
 	f->argp = argp;
 
 	scoped_guard(mutex, &ghvm->fn_lock) {
-		ret = fn->bind(f);
+		ret = ghvm->nr_functions < GH_VM_FUNCTIONS_MAX ? fn->bind(f) : -ENOSPC;
 		if (ret < 0) {
 			module_put(fn->owner);
 			return ret;
 		}
 		list_add_tail(&f->list, &ghvm->functions);
+		ghvm->nr_functions++;
 	}
 
 	retain_and_null_ptr(argp);
@@ -135,15 +144,16 @@ static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
  *
  * Context: Process context.  Takes ghvm->fn_lock.
  * Return: what the function's bind returns, or -ENOENT if there is no such
- *	   function, -EINVAL if the name is not terminated or what is behind the
- *	   argument is not 0, -EFAULT or -ENOMEM.
+ *	   function, -ENOSPC if the VM has too many, -EINVAL if the name is not
+ *	   terminated or what is behind the argument is not 0, -EFAULT or
+ *	   -ENOMEM.
  */
 long gh_vm_add_function_by_name(struct gh_vm *ghvm, const void __user *argp)
 {
-	struct gh_vm_function *function __free(kfree) = NULL;
 	const struct gh_vm_function_name *name;
 
-	function = memdup_user(argp, sizeof(*function));
+	struct gh_vm_function *function __free(kfree) =
+		memdup_user(argp, sizeof(*function));
 	if (IS_ERR(function))
 		return PTR_ERR(function);
 
@@ -181,8 +191,8 @@ static void *gh_vm_function_arg(const struct gh_fn_desc *desc)
  *
  * Context: Process context.  Takes ghvm->fn_lock.
  * Return: what the function's bind returns, or -ENOENT if there is no such
- *	   function, -EINVAL if its argument has another size, -EFAULT or
- *	   -ENOMEM.
+ *	   function, -ENOSPC if the VM has too many, -EINVAL if its argument has
+ *	   another size, -EFAULT or -ENOMEM.
  */
 long gh_vm_add_function(struct gh_vm *ghvm, const struct gh_fn_desc *desc)
 {
@@ -194,11 +204,12 @@ long gh_vm_add_function(struct gh_vm *ghvm, const struct gh_fn_desc *desc)
 	return gh_vm_do_add_function(ghvm, desc->type, arg, desc->arg_size);
 }
 
-static void gh_vm_unbind_function(struct gh_vm_function_instance *f)
+static void gh_vm_unbind_function(struct gh_vm *ghvm, struct gh_vm_function_instance *f)
 {
 	const struct gh_vm_function_type *fn = f->fn;
 
 	list_del(&f->list);
+	ghvm->nr_functions--;
 	fn->unbind(f);
 	kfree(f->argp);
 	kfree(f);
@@ -226,7 +237,7 @@ long gh_vm_remove_function(struct gh_vm *ghvm, const struct gh_fn_desc *desc)
 	guard(mutex)(&ghvm->fn_lock);
 	list_for_each_entry(f, &ghvm->functions, list) {
 		if (f->fn->type == desc->type && f->fn->compare(f, arg)) {
-			gh_vm_unbind_function(f);
+			gh_vm_unbind_function(ghvm, f);
 			return 0;
 		}
 	}
@@ -246,5 +257,5 @@ void gh_vm_remove_functions(struct gh_vm *ghvm)
 
 	guard(mutex)(&ghvm->fn_lock);
 	list_for_each_entry_safe(f, tmp, &ghvm->functions, list)
-		gh_vm_unbind_function(f);
+		gh_vm_unbind_function(ghvm, f);
 }

@@ -8,9 +8,9 @@
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/log2.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <linux/srcu.h>
 
 #include <kunit/visibility.h>
 
@@ -20,7 +20,13 @@
 #define GH_VM_IO_HANDLERS_MAX	1000
 
 /*
- * Sorted by address, length and data.  A vCPU looks a write up under RCU alone,
+ * Sleepable for the sake of its grace periods: those that user space brings
+ * about here disturb nobody but the vCPUs.
+ */
+DEFINE_STATIC_SRCU(gh_vm_io_srcu);
+
+/*
+ * Sorted by address, length and data.  A vCPU looks a write up under SRCU alone,
  * so the array is not changed but replaced.
  */
 struct gh_vm_io_bus {
@@ -67,8 +73,8 @@ bool gh_vm_mgr_mmio_write(struct gh_vm *ghvm, u64 addr, u32 len, u64 data)
 	struct gh_vm_io_handler **found;
 	const struct gh_vm_io_bus *bus;
 
-	guard(rcu)();
-	bus = rcu_dereference(ghvm->io_bus);
+	guard(srcu)(&gh_vm_io_srcu);
+	bus = srcu_dereference(ghvm->io_bus, &gh_vm_io_srcu);
 	if (!bus)
 		return false;
 
@@ -91,6 +97,11 @@ static bool gh_vm_io_collides(const struct gh_vm_io_handler *a,
 	if (!a->datamatch || !b->datamatch)
 		return true;
 	return a->len == b->len && a->data == b->data;
+}
+
+static void gh_vm_io_free_bus(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct gh_vm_io_bus, rcu));
 }
 
 /**
@@ -149,7 +160,7 @@ int gh_vm_add_io_handler(struct gh_vm *ghvm, struct gh_vm_io_handler *handler)
 
 	rcu_assign_pointer(ghvm->io_bus, bus);
 	if (old)
-		kfree_rcu(old, rcu);
+		call_srcu(&gh_vm_io_srcu, &old->rcu, gh_vm_io_free_bus);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(gh_vm_add_io_handler);
@@ -159,7 +170,7 @@ EXPORT_SYMBOL_GPL(gh_vm_add_io_handler);
  * @ghvm: the VM
  * @handler: is not called any more when this returns
  *
- * Context: Process context; waits for an RCU grace period.
+ * Context: Process context; waits until no vCPU is in an I/O handler.
  */
 void gh_vm_remove_io_handler(struct gh_vm *ghvm, struct gh_vm_io_handler *handler)
 {
@@ -169,6 +180,8 @@ void gh_vm_remove_io_handler(struct gh_vm *ghvm, struct gh_vm_io_handler *handle
 	scoped_guard(mutex, &ghvm->io_lock) {
 		old = rcu_dereference_protected(ghvm->io_bus,
 						lockdep_is_held(&ghvm->io_lock));
+		if (!old)
+			return;
 		/* There is no way back from here, and it is two pages at most. */
 		bus = kzalloc_flex(*bus, handlers, old->n - 1,
 				   GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
@@ -179,8 +192,7 @@ void gh_vm_remove_io_handler(struct gh_vm *ghvm, struct gh_vm_io_handler *handle
 			bus->handlers[i] = old->handlers[i + 1];
 		rcu_assign_pointer(ghvm->io_bus, bus);
 	}
-	/* A VM with a thousand of them removes each when it ends */
-	synchronize_rcu_expedited();
+	synchronize_srcu_expedited(&gh_vm_io_srcu);
 	kfree(old);
 }
 EXPORT_SYMBOL_GPL(gh_vm_remove_io_handler);
@@ -191,9 +203,18 @@ void gh_vm_io_init(struct gh_vm *ghvm)
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_io_init);
 
-/* At the end of the VM, when all handlers have been removed */
+/*
+ * At the end of the VM: all handlers are gone at once.  There is no vCPU any
+ * more, since each has a reference to the VM.
+ */
 void gh_vm_io_free(struct gh_vm *ghvm)
 {
-	kfree(rcu_access_pointer(ghvm->io_bus));
+	kfree(rcu_replace_pointer(ghvm->io_bus, NULL, true));
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_io_free);
+
+/* Before the module goes */
+void gh_vm_io_exit(void)
+{
+	srcu_barrier(&gh_vm_io_srcu);
+}

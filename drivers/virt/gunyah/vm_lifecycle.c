@@ -9,7 +9,11 @@
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
+#include <kunit/visibility.h>
+
 #include "vm_mgr.h"
+
+#include <trace/events/gunyah_vm.h>
 
 /* The resource manager's VM_EXITED comes within milliseconds of VM_STATUS */
 #define GH_VM_EXIT_INFO_TIMEOUT		msecs_to_jiffies(1000)
@@ -77,6 +81,8 @@ static void gh_vm_rm_exited(struct gh_vm *ghvm,
 	if (le16_to_cpu(payload->vmid) != READ_ONCE(ghvm->vmid))
 		return;
 
+	trace_gh_vm_exited(le16_to_cpu(payload->vmid), exit.info.type,
+			   le32_to_cpu(payload->exit_reason_size));
 	exit.status = gh_vm_exit_type_to_status(exit.info.type);
 	/* The transport checked that so much is there; user space has room for less */
 	exit.info.reason_size = min_t(u32, le32_to_cpu(payload->exit_reason_size),
@@ -91,6 +97,7 @@ static void gh_vm_rm_status(struct gh_vm *ghvm,
 	if (le16_to_cpu(payload->vmid) != READ_ONCE(ghvm->vmid))
 		return;
 
+	trace_gh_vm_status(le16_to_cpu(payload->vmid), payload->vm_status);
 	WRITE_ONCE(ghvm->rm_status, payload->vm_status);
 	if (payload->vm_status == GH_RM_VM_STATUS_EXITED)
 		gh_vm_set_exited(ghvm);
@@ -126,6 +133,7 @@ void gh_vm_lifecycle_init(struct gh_vm *ghvm)
 	BLOCKING_INIT_NOTIFIER_HEAD(&ghvm->exit_chain);
 	ghvm->rm_nb.notifier_call = gh_vm_rm_notification;
 }
+EXPORT_SYMBOL_IF_KUNIT(gh_vm_lifecycle_init);
 
 /**
  * gh_vm_ensure_started() - Check that a VM has been started
@@ -157,6 +165,25 @@ bool gh_vm_has_exited(struct gh_vm *ghvm)
 	return smp_load_acquire(&ghvm->exited);
 }
 EXPORT_SYMBOL_GPL(gh_vm_has_exited);
+
+/**
+ * gh_vm_state_name() - Tell how far a VM has got, for people
+ * @ghvm: the VM
+ *
+ * Context: Any context; takes no lock.
+ * Return: one word
+ */
+const char *gh_vm_state_name(struct gh_vm *ghvm)
+{
+	switch (READ_ONCE(ghvm->state)) {
+	case GH_VM_NEW:
+		return READ_ONCE(ghvm->vmid) == GH_VMID_INVAL ? "new" : "starting";
+	case GH_VM_STARTED:
+		return gh_vm_has_exited(ghvm) ? "exited" : "running";
+	default:
+		return READ_ONCE(ghvm->vmid) == GH_VMID_INVAL ? "dead" : "stopping";
+	}
+}
 
 /**
  * gh_vm_exit_register() - Ask to be called when a VM ends
@@ -319,6 +346,10 @@ int gh_vm_start(struct gh_vm *ghvm)
 	ghvm->live = true;
 
 	ret = gh_vm_bring_up(ghvm);
+	/* That a reply makes no sense is for the log */
+	if (ret == -EBADMSG)
+		ret = -EIO;
+	trace_gh_vm_start(ghvm->vmid, ret);
 	if (!ret) {
 		WRITE_ONCE(ghvm->state, GH_VM_STARTED);
 		return 0;
@@ -331,10 +362,11 @@ int gh_vm_start(struct gh_vm *ghvm)
 	return ret;
 }
 
+/* Newer firmware has more to say of how a reset ends, with numbers beyond RESET. */
 static void gh_vm_wait_for_reset(struct gh_vm *ghvm)
 {
 	wait_event_timeout(ghvm->rm_status_wq,
-			   READ_ONCE(ghvm->rm_status) == GH_RM_VM_STATUS_RESET,
+			   READ_ONCE(ghvm->rm_status) >= GH_RM_VM_STATUS_RESET,
 			   GH_VM_RESET_TIMEOUT);
 }
 
@@ -397,13 +429,17 @@ static void gh_vm_give_back(struct gh_vm *ghvm)
 	bool clean = gh_vm_stop_and_reset(ghvm);
 
 	gh_vm_remove_resources(ghvm);
-	gh_vm_mem_reclaim(ghvm);
+	/* The next VM of this number would get the parcels that are left */
+	clean &= gh_vm_mem_reclaim(ghvm);
 	if (clean)
 		clean = !gh_rm_dealloc_vmid(ghvm->rm, ghvm->vmid);
-	if (!clean)
+	trace_gh_vm_teardown(ghvm->vmid, clean);
+	if (!clean) {
+		gh_vm_mgr_count_lost_vmid(ghvm->mgr);
 		dev_err_ratelimited(gh_rm_device(ghvm->rm),
-				    "VM %u can't be reset: its VMID is lost until the host restarts\n",
+				    "VM %u can't be removed: its VMID is lost until the host restarts\n",
 				    ghvm->vmid);
+	}
 	WRITE_ONCE(ghvm->vmid, GH_VMID_INVAL);
 }
 

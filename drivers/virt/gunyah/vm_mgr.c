@@ -6,10 +6,12 @@
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
 #include <linux/compat.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/sched/mm.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/suspend.h>
 #include <linux/uaccess.h>
@@ -24,12 +26,12 @@ static void gh_vm_release(struct kref *kref)
 	struct gh_vm *ghvm = container_of(kref, struct gh_vm, kref);
 	struct gh_vm_mgr *mgr = ghvm->mgr;
 
+	gh_vm_io_free(ghvm);
 	gh_vm_remove_functions(ghvm);
 	scoped_guard(mutex, &ghvm->lock) {
 		gh_vm_teardown(ghvm);
 		gh_vm_mem_free(ghvm);
 	}
-	gh_vm_io_free(ghvm);
 
 	scoped_guard(mutex, &mgr->lock)
 		list_del(&ghvm->list);
@@ -122,7 +124,6 @@ static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 			    const void __user *argp)
 {
 	union {
-		struct gh_userspace_memory_region user_region;
 		struct gh_map_mem_args map_mem;
 		struct gh_vm_dtb_config dtb_config;
 		struct gh_vm_boot_context boot_context;
@@ -141,8 +142,6 @@ static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 		return gh_vm_too_late(cmd);
 
 	switch (cmd) {
-	case GH_VM_SET_USER_MEM_REGION:
-		return gh_vm_mem_set_user_region(ghvm, &u.user_region);
 	case GH_VM_MAP_MEM:
 		return gh_vm_mem_map(ghvm, &u.map_mem);
 	case GH_VM_SET_BOOT_CONTEXT:
@@ -150,6 +149,16 @@ static long gh_vm_ioctl_new(struct gh_vm *ghvm, unsigned int cmd,
 	default:
 		return gh_vm_set_dtb_config(ghvm, &u.dtb_config);
 	}
+}
+
+static long gh_vm_ioctl_user_region(struct gh_vm *ghvm, const void __user *argp)
+{
+	struct gh_userspace_memory_region region;
+
+	if (copy_from_user(&region, argp, sizeof(region)))
+		return -EFAULT;
+
+	return gh_vm_mem_set_user_region(ghvm, &region);
 }
 
 static long gh_vm_ioctl_function(struct gh_vm *ghvm, unsigned int cmd,
@@ -172,6 +181,7 @@ static long gh_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case GH_VM_SET_USER_MEM_REGION:
+		return gh_vm_ioctl_user_region(ghvm, argp);
 	case GH_VM_MAP_MEM:
 	case GH_VM_SET_DTB_CONFIG:
 	case GH_VM_SET_BOOT_CONTEXT:
@@ -194,9 +204,26 @@ static int gh_vm_file_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Takes no lock, so that it tells of a VM that is stuck as well */
+static void gh_vm_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct gh_vm *ghvm = file->private_data;
+	u16 vmid = READ_ONCE(ghvm->vmid);
+
+	seq_printf(m, "gunyah-state:\t%s\n", gh_vm_state_name(ghvm));
+	if (vmid != GH_VMID_INVAL)
+		seq_printf(m, "gunyah-vmid:\t%u\n", vmid);
+	seq_printf(m, "gunyah-rm-state:\t%u\n", READ_ONCE(ghvm->rm_status));
+	seq_printf(m, "gunyah-pages:\t%lu\n", READ_ONCE(ghvm->mem_pages.total));
+	seq_printf(m, "gunyah-pages-pinned:\t%lu\n", READ_ONCE(ghvm->mem_pages.pinned));
+	seq_printf(m, "gunyah-pages-given:\t%lu\n", READ_ONCE(ghvm->mem_pages.given));
+	seq_printf(m, "gunyah-pages-leaked:\t%lu\n", READ_ONCE(ghvm->mem_pages.leaked));
+}
+
 static const struct file_operations gh_vm_fops = {
 	.owner = THIS_MODULE,
 	.release = gh_vm_file_release,
+	.show_fdinfo = gh_vm_show_fdinfo,
 	.unlocked_ioctl = gh_vm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
@@ -240,7 +267,8 @@ static int gh_mgr_check_extension(unsigned long cap)
 	case GH_CAP_USER_MEM_LENT:
 		return gh_vm_mem_may_lend_user();
 	case GH_CAP_VCPU:
-		return IS_ENABLED(CONFIG_GUNYAH_VCPU);
+		return IS_ENABLED(CONFIG_GUNYAH_VCPU) &&
+		       gh_hypervisor_has_feature(GH_FEATURE_VCPU_RUN);
 	case GH_CAP_IRQFD:
 		return IS_ENABLED(CONFIG_GUNYAH_IRQFD) &&
 		       gh_hypervisor_has_feature(GH_FEATURE_DOORBELL);
@@ -309,9 +337,36 @@ void gh_vm_mgr_put_live(struct gh_vm_mgr *mgr)
 		wake_up_all(&mgr->idle_wq);
 }
 
+/**
+ * gh_vm_mgr_count_lost_vmid() - A VM could not be reset
+ * @mgr: the VM manager
+ *
+ * Context: Process context.  Takes mgr->lock.
+ */
+void gh_vm_mgr_count_lost_vmid(struct gh_vm_mgr *mgr)
+{
+	guard(mutex)(&mgr->lock);
+	mgr->lost_vmids++;
+}
+
+static int gh_vm_mgr_debugfs_show(struct seq_file *m, void *unused)
+{
+	struct gh_vm_mgr *mgr = m->private;
+
+	guard(mutex)(&mgr->lock);
+	seq_printf(m, "vms %zu\n", list_count_nodes(&mgr->vms));
+	seq_printf(m, "live_vms %u\n", mgr->live_vms);
+	seq_printf(m, "lost_vmids %u\n", mgr->lost_vmids);
+	seq_printf(m, "lent_pages %ld\n", atomic_long_read(&gh_mem_lent_pages));
+	seq_printf(m, "leaked_pages %ld\n", atomic_long_read(&gh_mem_leaked_pages));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(gh_vm_mgr_debugfs);
+
 /*
  * The image that hibernation writes is a copy of all memory, and memory that a
  * VM has been lent can't be read.  Nor would the VMs be there after the resume.
+ * Restoring an image writes to all memory.
  */
 static int gh_mgr_pm_notification(struct notifier_block *nb, unsigned long action,
 				  void *data)
@@ -321,6 +376,7 @@ static int gh_mgr_pm_notification(struct notifier_block *nb, unsigned long actio
 	guard(mutex)(&mgr->lock);
 	switch (action) {
 	case PM_HIBERNATION_PREPARE:
+	case PM_RESTORE_PREPARE:
 		if (mgr->live_vms || atomic_long_read(&gh_mem_leaked_pages)) {
 			dev_err(gh_rm_device(mgr->rm),
 				"no hibernation with %u VMs and %ld lost pages: close the VMs, or restart\n",
@@ -330,6 +386,7 @@ static int gh_mgr_pm_notification(struct notifier_block *nb, unsigned long actio
 		mgr->hibernation = true;
 		return NOTIFY_OK;
 	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
 		mgr->hibernation = false;
 		return NOTIFY_OK;
 	default:
@@ -340,11 +397,13 @@ static int gh_mgr_pm_notification(struct notifier_block *nb, unsigned long actio
 /**
  * gh_vm_mgr_init() - Offer the VMs of a resource manager to user space
  * @rm: the resource manager; it outlives the VM manager
+ * @debugfs: directory for files about the VMs.  The caller removes it before
+ *	     gh_vm_mgr_exit().
  *
  * Context: Process context.
  * Return: the VM manager, or an error pointer.
  */
-struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm)
+struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm, struct dentry *debugfs)
 {
 	struct gh_vm_mgr *mgr;
 	int ret;
@@ -372,6 +431,7 @@ struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm)
 	if (ret)
 		goto unregister_pm;
 
+	debugfs_create_file("vms", 0400, debugfs, mgr, &gh_vm_mgr_debugfs_fops);
 	return mgr;
 
 unregister_pm:
@@ -392,6 +452,7 @@ void gh_vm_mgr_exit(struct gh_vm_mgr *mgr)
 {
 	misc_deregister(&mgr->misc);
 	unregister_pm_notifier(&mgr->pm_nb);
+	gh_vm_io_exit();
 	kfree(mgr);
 }
 
@@ -412,14 +473,15 @@ static struct gh_vm *gh_mgr_next_vm(struct gh_vm_mgr *mgr)
  * gh_vm_mgr_shutdown() - Stop all VMs and take back their memory
  * @mgr: the VM manager
  *
- * What runs after this kernel may use all memory.  The files stay: their VMs
- * are dead.
+ * A kernel that is started by kexec may use all memory.  The files stay: their
+ * VMs are dead.
  *
  * Context: Process context.  Waits for VMs that are being closed.
  */
 void gh_vm_mgr_shutdown(struct gh_vm_mgr *mgr)
 {
 	struct gh_vm *ghvm;
+	long lost;
 
 	scoped_guard(mutex, &mgr->lock)
 		mgr->shutdown = true;
@@ -434,4 +496,10 @@ void gh_vm_mgr_shutdown(struct gh_vm_mgr *mgr)
 				GH_VM_SHUTDOWN_TIMEOUT))
 		dev_err(gh_rm_device(mgr->rm), "%u VMs did not stop\n",
 			READ_ONCE(mgr->live_vms));
+
+	lost = atomic_long_read(&gh_mem_lent_pages) + atomic_long_read(&gh_mem_leaked_pages);
+	if (lost)
+		dev_err(gh_rm_device(mgr->rm),
+			"%ld pages can't be used until the hypervisor restarts: no kexec, power off instead\n",
+			lost);
 }

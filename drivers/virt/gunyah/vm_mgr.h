@@ -8,15 +8,17 @@
  *   gh_vm.lock           what the VM is made of, and its start and end;
  *                        held over calls to the resource manager
  *   gh_vm.fn_lock        functions of the VM
+ *   gh_vm.io_lock        I/O handlers of the VM
  *   gh_vm.resource_lock  tickets and resources of the VM
  *   gh_vcpu.run_lock     held by the one thread that runs a vCPU
- *   gh_vm.io_lock        I/O handlers of the VM
+ *   gh_rm.notifiers      who hears of notifications; held while they do
+ *   gh_vm.exit_chain     who hears of the VM's end; held while they do
  *   gh_vm_mgr.lock       the list of VMs
  *   (the resource manager's own lock)
  *
  * Under gh_vm.lock only: mmap_lock, then the invalidate_lock of a guest memory.
  *
- * The notification handler takes none of them: it runs while a holder of
+ * The notification handler takes none of the mutexes: it runs while a holder of
  * gh_vm.lock waits for what it brings.
  */
 
@@ -56,6 +58,20 @@ struct gh_vm_boot {
 	u64 value[GH_VM_BOOT_NR_REGS];
 };
 
+/**
+ * struct gh_vm_mem_pages - Numbers of pages of a VM
+ * @total: in all its regions
+ * @pinned: of these, pages of user memory
+ * @given: that the guest has now, lent or shared
+ * @leaked: that it did not give back
+ */
+struct gh_vm_mem_pages {
+	unsigned long total;
+	unsigned long pinned;
+	unsigned long given;
+	unsigned long leaked;
+};
+
 /* How far a VM has got.  Only gh_vm.lock's holder moves it, always forward. */
 enum gh_vm_state {
 	GH_VM_NEW,		/* being put together */
@@ -78,6 +94,7 @@ enum gh_vm_state {
  * @configured: the resource manager has taken the VM's configuration: it can,
  *		and must, be reset
  * @mem: list of memory regions in order of creation, under @lock
+ * @mem_pages: what @mem adds up to, written under @lock
  * @dtb_config: where the device tree is, under @lock
  * @boot: registers of the boot vCPU, under @lock
  * @rm_nb: hears what the resource manager says of the VM
@@ -90,11 +107,12 @@ enum gh_vm_state {
  * @exit_chain: called when @exited is set
  * @fn_lock: see the lock order above
  * @functions: list of function instances, under @fn_lock
+ * @nr_functions: their number
  * @resource_lock: see the lock order above
  * @resources: list of resources, under @resource_lock
  * @tickets: list of resource tickets, under @resource_lock
  * @io_lock: held to change @io_bus
- * @io_bus: I/O handlers, read under RCU
+ * @io_bus: I/O handlers, read under SRCU
  */
 struct gh_vm {
 	struct kref kref;
@@ -111,6 +129,7 @@ struct gh_vm {
 	bool configured;
 
 	struct list_head mem;
+	struct gh_vm_mem_pages mem_pages;
 	struct gh_vm_dtb_config dtb_config;
 	struct gh_vm_boot boot;
 
@@ -126,6 +145,7 @@ struct gh_vm {
 
 	struct mutex fn_lock; /* see above */
 	struct list_head functions;
+	unsigned int nr_functions;
 
 	struct mutex resource_lock; /* see above */
 	struct list_head resources;
@@ -143,6 +163,7 @@ struct gh_vm {
  * @lock: held to change what follows
  * @vms: all VMs
  * @live_vms: number of VMs that are started, or are about to be
+ * @lost_vmids: number of VMs that could not be reset
  * @idle_wq: woken when @live_vms becomes 0
  * @hibernation: no VM may be started now
  * @shutdown: the host goes down: there are no new VMs any more
@@ -154,6 +175,7 @@ struct gh_vm_mgr {
 	struct mutex lock; /* see above */
 	struct list_head vms;
 	unsigned int live_vms;
+	unsigned int lost_vmids;
 	wait_queue_head_t idle_wq;
 	bool hibernation;
 	bool shutdown;
@@ -162,11 +184,13 @@ struct gh_vm_mgr {
 /* vm_mgr.c */
 int gh_vm_mgr_get_live(struct gh_vm_mgr *mgr);
 void gh_vm_mgr_put_live(struct gh_vm_mgr *mgr);
+void gh_vm_mgr_count_lost_vmid(struct gh_vm_mgr *mgr);
 
 /* vm_lifecycle.c */
 void gh_vm_lifecycle_init(struct gh_vm *ghvm);
 int gh_vm_start(struct gh_vm *ghvm);
 void gh_vm_teardown(struct gh_vm *ghvm);
+const char *gh_vm_state_name(struct gh_vm *ghvm);
 
 /* vm_functions.c */
 void gh_vm_functions_init(struct gh_vm *ghvm);
@@ -184,6 +208,7 @@ void gh_vm_remove_resources(struct gh_vm *ghvm);
 /* vm_io.c */
 void gh_vm_io_init(struct gh_vm *ghvm);
 void gh_vm_io_free(struct gh_vm *ghvm);
+void gh_vm_io_exit(void);
 
 /* Guest memory: guest_mem.c, user_mem.c and vm_mgr_mm.c */
 
@@ -274,8 +299,10 @@ void gh_vm_mem_delete_region(struct gh_vm_mem_region *region);
 int gh_vm_mem_add_pages(struct gh_vm_mem_region *region, unsigned long pfn,
 			unsigned long nr_pages);
 int gh_vm_mem_check_region(struct gh_vm *ghvm, const struct gh_vm_mem_region *new);
+void gh_vm_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);
+void gh_vm_mem_remove_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);
 int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image);
-void gh_vm_mem_reclaim(struct gh_vm *ghvm);
+bool gh_vm_mem_reclaim(struct gh_vm *ghvm);
 void gh_vm_mem_free(struct gh_vm *ghvm);
 
 DEFINE_FREE(gh_vm_mem_region, struct gh_vm_mem_region *, gh_vm_mem_delete_region(_T))

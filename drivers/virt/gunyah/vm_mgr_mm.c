@@ -17,6 +17,9 @@
 
 #include "vm_mgr.h"
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/gunyah_vm.h>
+
 #define GH_MEM_ACL_RWX		(GH_RM_ACL_R | GH_RM_ACL_W | GH_RM_ACL_X)
 
 /* About one second in all, as the time between two tries doubles */
@@ -197,9 +200,52 @@ int gh_vm_mem_check_region(struct gh_vm *ghvm, const struct gh_vm_mem_region *ne
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_check_region);
 
+/* Read without a lock by those who look at a VM that is stuck */
+static void gh_vm_mem_count(unsigned long *counter, long nr_pages)
+{
+	WRITE_ONCE(*counter, *counter + nr_pages);
+}
+
+/**
+ * gh_vm_mem_add_region() - Make a region one of a VM's
+ * @ghvm: the VM
+ * @region: the region, which has its pages
+ *
+ * Context: ghvm->lock is held.
+ */
+void gh_vm_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region)
+{
+	unsigned long nr_pages = gh_vm_mem_nr_pages(region);
+
+	lockdep_assert_held(&ghvm->lock);
+
+	list_add_tail(&region->vm_entry, &ghvm->mem);
+	gh_vm_mem_count(&ghvm->mem_pages.total, nr_pages);
+	if (!region->file)
+		gh_vm_mem_count(&ghvm->mem_pages.pinned, nr_pages);
+}
+
+/**
+ * gh_vm_mem_remove_region() - Undo gh_vm_mem_add_region()
+ * @ghvm: the VM
+ * @region: one of its regions, which the guest does not have
+ *
+ * Context: ghvm->lock is held.
+ */
+void gh_vm_mem_remove_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region)
+{
+	unsigned long nr_pages = gh_vm_mem_nr_pages(region);
+
+	lockdep_assert_held(&ghvm->lock);
+
+	list_del(&region->vm_entry);
+	gh_vm_mem_count(&ghvm->mem_pages.total, -nr_pages);
+	if (!region->file)
+		gh_vm_mem_count(&ghvm->mem_pages.pinned, -nr_pages);
+}
+
 static void gh_vm_mem_hide(struct gh_vm_mem_region *region)
 {
-	/* First, so that no hibernation begins in between */
 	atomic_long_add(gh_vm_mem_nr_pages(region), &gh_mem_lent_pages);
 	if (region->file)
 		gh_guest_mem_hide(region);
@@ -221,16 +267,27 @@ static void gh_vm_mem_unhide(struct gh_vm_mem_region *region)
 static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
 			  u16 host_vmid)
 {
+	struct gh_rm_mem_parcel *parcel = &region->parcel;
+	int ret;
+
 	region->acl[0].vmid = cpu_to_le16(ghvm->vmid);
 
 	if (region->lend) {
 		gh_vm_mem_hide(region);
-		return gh_rm_mem_lend(ghvm->rm, &region->parcel);
+		ret = gh_rm_mem_lend(ghvm->rm, parcel);
+		trace_gh_vm_mem_lend(ghvm->vmid, region->guest_addr, region->size,
+				     parcel->n_mem_entries, parcel->mem_handle, ret);
+	} else {
+		region->acl[1].vmid = cpu_to_le16(host_vmid);
+		ret = gh_rm_mem_share(ghvm->rm, parcel);
+		trace_gh_vm_mem_share(ghvm->vmid, region->guest_addr, region->size,
+				      parcel->n_mem_entries, parcel->mem_handle, ret);
 	}
 
-	region->acl[1].vmid = cpu_to_le16(host_vmid);
-
-	return gh_rm_mem_share(ghvm->rm, &region->parcel);
+	/* A call that failed can have left a part with the guest. */
+	if (parcel->held)
+		gh_vm_mem_count(&ghvm->mem_pages.given, gh_vm_mem_nr_pages(region));
+	return ret;
 }
 
 static bool gh_vm_mem_has_dtb(const struct gh_vm_mem_region *region,
@@ -296,8 +353,10 @@ int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image)
 	return 0;
 }
 
-static int gh_vm_mem_reclaim_parcel(struct gh_vm *ghvm, struct gh_rm_mem_parcel *parcel)
+static int gh_vm_mem_reclaim_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region)
 {
+	struct gh_rm_mem_parcel *parcel = &region->parcel;
+	u32 mem_handle = parcel->mem_handle;
 	unsigned int i;
 	int ret;
 
@@ -311,6 +370,8 @@ static int gh_vm_mem_reclaim_parcel(struct gh_vm *ghvm, struct gh_rm_mem_parcel 
 			break;
 	}
 
+	trace_gh_vm_mem_reclaim(ghvm->vmid, region->guest_addr, region->size,
+				parcel->n_mem_entries, mem_handle, ret);
 	return ret;
 }
 
@@ -325,6 +386,7 @@ static void gh_vm_mem_leak(struct gh_vm *ghvm, struct gh_vm_mem_region *region, 
 	region->leaked = true;
 	atomic_long_add(nr_pages, &gh_mem_leaked_pages);
 	atomic_long_sub(nr_pages, &gh_mem_lent_pages);
+	gh_vm_mem_count(&ghvm->mem_pages.leaked, nr_pages);
 
 	dev_err_ratelimited(gh_rm_device(ghvm->rm),
 			    "VM %u did not give back %lu pages at 0x%llx (error %d): lost until the next boot\n",
@@ -339,10 +401,12 @@ static void gh_vm_mem_leak(struct gh_vm *ghvm, struct gh_vm_mem_region *region, 
  * nobody ever uses it again.
  *
  * Context: May sleep. ghvm->lock is held.
+ * Return: true if the resource manager knows of no memory of the VM any more.
  */
-void gh_vm_mem_reclaim(struct gh_vm *ghvm)
+bool gh_vm_mem_reclaim(struct gh_vm *ghvm)
 {
 	struct gh_vm_mem_region *region;
+	bool all = true;
 	int ret;
 
 	lockdep_assert_held(&ghvm->lock);
@@ -352,14 +416,20 @@ void gh_vm_mem_reclaim(struct gh_vm *ghvm)
 			continue;
 
 		ret = 0;
-		if (region->parcel.held)
-			ret = gh_vm_mem_reclaim_parcel(ghvm, &region->parcel);
+		if (region->parcel.held) {
+			ret = gh_vm_mem_reclaim_region(ghvm, region);
+			gh_vm_mem_count(&ghvm->mem_pages.given, -gh_vm_mem_nr_pages(region));
+		}
 
-		if (ret)
+		if (ret) {
 			gh_vm_mem_leak(ghvm, region, ret);
-		else if (region->hidden)
+			all = false;
+		} else if (region->hidden) {
 			gh_vm_mem_unhide(region);
+		}
 	}
+
+	return all;
 }
 
 /**
@@ -373,7 +443,7 @@ void gh_vm_mem_free(struct gh_vm *ghvm)
 	struct gh_vm_mem_region *region, *next;
 
 	list_for_each_entry_safe(region, next, &ghvm->mem, vm_entry) {
-		list_del(&region->vm_entry);
+		gh_vm_mem_remove_region(ghvm, region);
 		if (region->file)
 			gh_guest_mem_unbind(region);
 		else

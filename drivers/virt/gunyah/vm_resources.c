@@ -5,9 +5,9 @@
 
 #include <linux/cleanup.h>
 #include <linux/device.h>
-#include <linux/gunyah.h>
 #include <linux/irqdomain.h>
 #include <linux/of_irq.h>
+#include <linux/pm_wakeup.h>
 #include <linux/slab.h>
 #include <dt-bindings/interrupt-controller/arm-gic.h>
 
@@ -17,7 +17,10 @@
 #define GIC_SPI_BASE		32
 #define GIC_SPI_END		1020
 
-/* A hypervisor's interrupt of the host becomes a Linux one. */
+/*
+ * A hypervisor's interrupt of the host becomes a Linux one.  One that has a
+ * mapping is somebody else's, and must not be disposed of with the VM.
+ */
 static int gh_resource_map_irq(struct device *dev, u32 virq)
 {
 	struct device_node *parent __free(device_node) =
@@ -27,12 +30,19 @@ static int gh_resource_map_irq(struct device *dev, u32 virq)
 		.param_count = 3,
 		.param = { GIC_SPI, virq - GIC_SPI_BASE, IRQ_TYPE_EDGE_RISING },
 	};
+	struct irq_domain *domain;
 	unsigned int irq;
 
 	if (!parent)
 		return -ENODEV;
 	if (virq < GIC_SPI_BASE || virq >= GIC_SPI_END)
 		return -EINVAL;
+
+	domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_ANY);
+	if (!domain)
+		return -ENODEV;
+	if (irq_find_mapping(domain, virq))
+		return -EBUSY;
 
 	irq = irq_create_fwspec_mapping(&fwspec);
 	return irq ? irq : -EINVAL;
@@ -46,7 +56,7 @@ static void gh_resource_free(struct gunyah_resource *rsc)
 }
 
 static struct gunyah_resource *
-gh_resource_alloc(struct device *dev, const struct gh_rm_hyp_resource *entry)
+gh_resource_alloc(struct device *dev, u16 vmid, const struct gh_rm_hyp_resource *entry)
 {
 	u32 virq = le32_to_cpu(entry->virq);
 	struct gunyah_resource *rsc;
@@ -57,6 +67,7 @@ gh_resource_alloc(struct device *dev, const struct gh_rm_hyp_resource *entry)
 		return ERR_PTR(-ENOMEM);
 
 	rsc->type = entry->type;
+	rsc->vmid = vmid;
 	rsc->label = le32_to_cpu(entry->resource_label);
 	rsc->capid = le64_to_cpu(entry->cap_id);
 
@@ -64,12 +75,13 @@ gh_resource_alloc(struct device *dev, const struct gh_rm_hyp_resource *entry)
 	if (virq && virq != U32_MAX) {
 		irq = gh_resource_map_irq(dev, virq);
 		if (irq < 0) {
-			dev_err_ratelimited(dev, "resource type %u label %u has a bad virq %u\n",
-					    rsc->type, rsc->label, virq);
+			dev_err_ratelimited(dev, "VM %u: resource type %u label %u has a bad virq %u: %d\n",
+					    vmid, rsc->type, rsc->label, virq, irq);
 			kfree(rsc);
 			return ERR_PTR(irq);
 		}
 		rsc->irq = irq;
+		rsc->may_wakeup = device_may_wakeup(dev);
 	}
 
 	return rsc;
@@ -157,7 +169,8 @@ int gh_vm_add_resources(struct gh_vm *ghvm,
 
 	guard(mutex)(&ghvm->resource_lock);
 	for (i = 0; i < le32_to_cpu(resources->n_entries); i++) {
-		rsc = gh_resource_alloc(gh_rm_device(ghvm->rm), &resources->entries[i]);
+		rsc = gh_resource_alloc(gh_rm_device(ghvm->rm), ghvm->vmid,
+					&resources->entries[i]);
 		if (IS_ERR(rsc))
 			return PTR_ERR(rsc);
 

@@ -4,8 +4,6 @@
  * that can set them and with those that can't.
  */
 #define _GNU_SOURCE
-#include <unistd.h>
-
 #include "gh_util.h"
 #include "kselftest_harness.h"
 
@@ -20,15 +18,7 @@ FIXTURE(boot) {
 
 FIXTURE_SETUP(boot)
 {
-	const char *why_not;
-	int fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	close(fd);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+	GH_SETUP_VM(&self->vm, 1);
 }
 
 FIXTURE_TEARDOWN(boot)
@@ -36,7 +26,6 @@ FIXTURE_TEARDOWN(boot)
 	gh_vm_close(&self->vm);
 }
 
-#define START()			ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
 #define SET(set, index, value)	gh_set_boot_reg(self->vm.vm, set, index, value)
 #define SET_X(index, value)	SET(GH_VM_BOOT_REG_SET_X, index, value)
 #define SET_PC(value)		SET(GH_VM_BOOT_REG_SET_PC, 0, value)

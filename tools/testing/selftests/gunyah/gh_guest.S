@@ -55,6 +55,7 @@ commands:
 	.long	irq_wait - commands
 	.long	irq_poll - commands
 	.long	boot_x - commands
+	.long	crash - commands
 
 read8:	ldrb	w0, [x1]
 	b	result
@@ -108,6 +109,13 @@ hypercall:
 boot_x:	cmp	x1, #0
 	csel	x0, x21, x22, eq
 	b	result
+
+	/* There is nothing at the vectors either */
+crash:	ldr	x0, =GUEST_NOWHERE
+	msr	vbar_el1, x0
+	isb
+	ldr	x0, [x0]
+	b	.
 
 wait:	wfi
 	b	wait

@@ -15,6 +15,9 @@
 #define GUEST_GICD		0x3fff0000
 #define GUEST_GICR		0x3fe00000
 
+/* Neither memory nor device */
+#define GUEST_NOWHERE		0x70000000
+
 #define GUEST_DEV		0x0a000000
 #define GUEST_DEV_SHIFT		12
 /* Read by the guest */
@@ -61,7 +64,9 @@
 #define GUEST_IRQ_POLL		19
 /* What X0 or X1 was at the guest's entry */
 #define GUEST_BOOT_X		20	/* (0 or 1) */
-#define GUEST_NR_COMMANDS	21
+/* Ends in a loop of exceptions; there is no result */
+#define GUEST_CRASH		21
+#define GUEST_NR_COMMANDS	22
 
 #define GUEST_NO_IRQ		1023
 

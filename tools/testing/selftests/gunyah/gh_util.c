@@ -221,6 +221,22 @@ int gh_open(const char **why_not)
 	return fd;
 }
 
+const char *gh_why_not(void)
+{
+	const char *why_not;
+	int fd = gh_open(&why_not);
+
+	if (fd < 0)
+		return why_not;
+	close(fd);
+	return NULL;
+}
+
+bool gh_is_slow_kernel(void)
+{
+	return !access("/proc/lockdep_stats", F_OK);
+}
+
 int gh_create_mem(int gunyah, uint64_t size)
 {
 	struct gh_create_mem_args args = {
@@ -382,15 +398,22 @@ static void close_fd(int fd)
 		close(fd);
 }
 
+/* What remains mapped keeps its VM: try again if there was no memory for it */
+static void unmap(void *addr, size_t size)
+{
+	while (munmap(addr, size) && errno == ENOMEM)
+		;
+}
+
 void gh_vm_close(struct gh_test_vm *vm)
 {
 	for (int i = 0; i < GH_MAX_VCPUS; i++) {
 		if (vm->run[i])
-			munmap(vm->run[i], sysconf(_SC_PAGESIZE));
+			unmap(vm->run[i], sysconf(_SC_PAGESIZE));
 		close_fd(vm->vcpu_fd[i]);
 	}
 	if (vm->host)
-		munmap(vm->host, GUEST_RAM_SIZE);
+		unmap(vm->host, GUEST_RAM_SIZE);
 	close_fd(vm->mem);
 	close_fd(vm->vm);
 	close_fd(vm->gunyah);

@@ -30,8 +30,12 @@
 #define PSCI_CPU_ON		0xc4000003
 #define PSCI_SYSTEM_OFF		0x84000008
 #define PSCI_SYSTEM_RESET	0x84000009
+#define PSCI_SYSTEM_RESET2	0xc4000012
 
 #define GH_MAP_MEM_LEND_RWX	(GH_MAP_MEM_FORCE_LEND | GH_MAP_MEM_ALLOW_READ | \
+				 GH_MAP_MEM_ALLOW_WRITE | GH_MAP_MEM_ALLOW_EXEC)
+
+#define GH_MAP_MEM_SHARE_RWX	(GH_MAP_MEM_FORCE_SHARE | GH_MAP_MEM_ALLOW_READ | \
 				 GH_MAP_MEM_ALLOW_WRITE | GH_MAP_MEM_ALLOW_EXEC)
 
 /*
@@ -62,6 +66,10 @@ struct gh_test_vm {
 
 /* Open /dev/gunyah. When that is not possible on this machine, say why */
 int gh_open(const char **why_not);
+/* Why there can't be VMs on this machine, or NULL */
+const char *gh_why_not(void);
+/* Is this a kernel that checks all it does? Then loops have to be shorter */
+bool gh_is_slow_kernel(void);
 
 int gh_create_mem(int gunyah, uint64_t size);
 void *gh_map_host(int mem, size_t size);
@@ -102,6 +110,19 @@ int gh_vm_prepare(struct gh_test_vm *vm, unsigned int vcpus);
 /* Prepare and start */
 int gh_vm_boot(struct gh_test_vm *vm, unsigned int vcpus);
 void gh_vm_close(struct gh_test_vm *vm);
+
+/* In FIXTURE_SETUP: a VM that lacks nothing but GH_VM_START */
+#define GH_SETUP_VM(vm, vcpus) do {					\
+	const char *__why_not = gh_why_not();				\
+									\
+	gh_vm_clear(vm);						\
+	if (__why_not)							\
+		SKIP(return, "%s", __why_not);				\
+	ASSERT_EQ(0, gh_vm_prepare(vm, vcpus));				\
+} while (0)
+
+/* In a test whose fixture has a "vm" */
+#define START()		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
 
 /* GH_VCPU_RUN, again after a signal */
 int gh_vcpu_run(struct gh_test_vm *vm, unsigned int id);

@@ -12,6 +12,9 @@
 #include "gh_util.h"
 #include "kselftest_harness.h"
 
+#define SHARE_RW	(GH_MAP_MEM_FORCE_SHARE | GH_MAP_MEM_ALLOW_READ | \
+			 GH_MAP_MEM_ALLOW_WRITE)
+
 FIXTURE(guest_mem) {
 	int gunyah;
 	int vm;
@@ -172,9 +175,9 @@ TEST_F(guest_mem, map_arguments)
 
 	ASSERT_GE(fd, 0);
 
-#define BAD(err, change) do {						\
+#define BAD(err, ...) do {						\
 	args = good;							\
-	args.change;							\
+	args.__VA_ARGS__;						\
 	EXPECT_FAIL(err, map(self->vm, args));				\
 } while (0)
 
@@ -198,6 +201,11 @@ TEST_F(guest_mem, map_arguments)
 		if (!((1U << bit) & (GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_FORCE_SHARE |
 				     GH_MAP_MEM_UNMAP)))
 			BAD(EINVAL, flags |= 1U << bit);
+	/* Shared memory has to be readable, and its label is its address */
+	BAD(EINVAL, flags = GH_MAP_MEM_FORCE_SHARE | GH_MAP_MEM_ALLOW_WRITE);
+	BAD(EINVAL, flags = GH_MAP_MEM_FORCE_SHARE);
+	BAD(EINVAL, flags = SHARE_RW, args.guest_addr = 0);
+	BAD(EINVAL, flags = SHARE_RW, args.guest_addr = 1ULL << 44);
 	BAD(EBADF, guest_mem_fd = -1);
 	BAD(EINVAL, guest_mem_fd = self->gunyah);
 	BAD(EINVAL, guest_mem_fd = self->vm);
@@ -253,6 +261,8 @@ TEST_F(guest_mem, one_user_of_a_page)
 	ASSERT_GE(vm, 0);
 	ASSERT_EQ(0, gh_map_mem(self->vm, fd, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
 	EXPECT_FAIL(EEXIST, gh_map_mem(vm, fd, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
+	/* Nor can one VM have a page twice */
+	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, fd, GUEST_RAM + size, self->page, SHARE_RW));
 
 	/* The binding goes with the VM, not with the descriptor */
 	close(self->vm);
@@ -273,6 +283,24 @@ TEST_F(guest_mem, one_private_region)
 	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, b, GUEST_RAM, size, GH_MAP_MEM_LEND_RWX));
 	EXPECT_FAIL(EOPNOTSUPP, gh_map_mem(self->vm, b, GUEST_RAM + size, size,
 					   GH_MAP_MEM_LEND_RWX));
+	close(a);
+	close(b);
+}
+
+TEST_F(guest_mem, shared_regions)
+{
+	uint64_t size = 16 * self->page;
+	int a = gh_create_mem(self->gunyah, size);
+	int b = gh_create_mem(self->gunyah, size);
+
+	ASSERT_GE(a, 0);
+	ASSERT_GE(b, 0);
+	ASSERT_EQ(0, gh_map_mem(self->vm, a, GUEST_RAM, size, SHARE_RW));
+	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, b, GUEST_RAM + self->page, size, SHARE_RW));
+	/* Far away, and yet the lower 32 bits of the page's number are the same */
+	EXPECT_FAIL(EEXIST, gh_map_mem(self->vm, b, GUEST_RAM + (1ULL << 44), size, SHARE_RW));
+	EXPECT_EQ(0, gh_map_mem(self->vm, b, GUEST_RAM + size, size, SHARE_RW));
+	EXPECT_EQ(0, gh_map_mem(self->vm, a, GUEST_RAM, size, SHARE_RW | GH_MAP_MEM_UNMAP));
 	close(a);
 	close(b);
 }

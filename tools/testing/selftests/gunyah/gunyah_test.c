@@ -108,15 +108,7 @@ FIXTURE(vm) {
 /* All is there but GH_VM_START */
 FIXTURE_SETUP(vm)
 {
-	const char *why_not;
-	int fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	close(fd);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+	GH_SETUP_VM(&self->vm, 1);
 }
 
 FIXTURE_TEARDOWN(vm)
@@ -171,6 +163,7 @@ FIXTURE(bad_start) {
 FIXTURE_VARIANT(bad_start) {
 	bool no_memory;
 	bool no_dtb_config;
+	bool share;
 	bool bad_dtb;
 	uint64_t dtb;
 	uint64_t dtb_size;
@@ -186,6 +179,13 @@ FIXTURE_VARIANT_ADD(bad_start, no_dtb_config)
 FIXTURE_VARIANT_ADD(bad_start, no_memory)
 {
 	.no_memory = true,
+	.error = EINVAL,
+};
+
+/* The memory that a guest starts in must be its own */
+FIXTURE_VARIANT_ADD(bad_start, shared_memory)
+{
+	.share = true,
 	.error = EINVAL,
 };
 
@@ -237,6 +237,12 @@ FIXTURE_SETUP(bad_start)
 	if (!variant->no_memory && !variant->no_dtb_config) {
 		close(fd);
 		ASSERT_EQ(0, gh_vm_prepare(vm, 1));
+		if (variant->share) {
+			ASSERT_EQ(0, gh_map_mem(vm->vm, vm->mem, GUEST_RAM, GUEST_RAM_SIZE,
+						GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_UNMAP));
+			ASSERT_EQ(0, gh_map_mem(vm->vm, vm->mem, GUEST_RAM, GUEST_RAM_SIZE,
+						GH_MAP_MEM_SHARE_RWX));
+		}
 		if (variant->bad_dtb)
 			memset(vm->host + GUEST_DTB_OFFSET, 0xff, 0x1000);
 		if (variant->dtb_size)
@@ -407,6 +413,10 @@ TEST_F(function, duplicate_and_remove)
 	fd = gh_add_vcpu(self->vm, 3);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(0, gh_remove_vcpu(self->vm, 3));
+	EXPECT_FAIL(ENOENT, gh_remove_function(self->vm, 0, &arg, sizeof(arg)));
+	EXPECT_FAIL(EINVAL, gh_remove_function(self->vm, GH_FN_VCPU, &arg, 0));
+	EXPECT_FAIL(EINVAL, gh_remove_function(self->vm, GH_FN_VCPU, &arg, sizeof(arg) - 1));
+	EXPECT_FAIL(EFAULT, gh_remove_function(self->vm, GH_FN_VCPU, addr(-4096UL), sizeof(arg)));
 	/* The file outlives the function */
 	EXPECT_EQ(getpagesize(), ioctl(fd, GH_VCPU_MMAP_SIZE));
 	EXPECT_FAIL(ENODEV, ioctl(fd, GH_VCPU_RUN));

@@ -72,22 +72,13 @@ FIXTURE(ioeventfd) {
 
 FIXTURE_SETUP(ioeventfd)
 {
-	const char *why_not;
-	int has, fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	has = ioctl(fd, GH_CHECK_EXTENSION, GH_CAP_IOEVENTFD);
-	close(fd);
-	if (!has)
+	GH_SETUP_VM(&self->vm, 1);
+	if (!ioctl(self->vm.gunyah, GH_CHECK_EXTENSION, GH_CAP_IOEVENTFD))
 		SKIP(return, "no ioeventfd in this kernel");
 	self->fd = make_eventfd();
 	self->other = make_eventfd();
 	ASSERT_GE(self->fd, 0);
 	ASSERT_GE(self->other, 0);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	self->vmfd = self->vm.vm;
 }
 
@@ -97,8 +88,6 @@ FIXTURE_TEARDOWN(ioeventfd)
 	close(self->other);
 	gh_vm_close(&self->vm);
 }
-
-#define START()		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
 
 /* The write is done without user space */
 #define EXPECT_TAKEN(command, addr, data) do {					\

@@ -45,20 +45,11 @@ FIXTURE(irqfd) {
 
 FIXTURE_SETUP(irqfd)
 {
-	const char *why_not;
-	int has, fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	has = ioctl(fd, GH_CHECK_EXTENSION, GH_CAP_IRQFD);
-	close(fd);
-	if (!has)
+	GH_SETUP_VM(&self->vm, 1);
+	if (!ioctl(self->vm.gunyah, GH_CHECK_EXTENSION, GH_CAP_IRQFD))
 		SKIP(return, "no irqfd in this kernel, or no doorbells in this hypervisor");
 	self->fd = make_eventfd();
 	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	gh_write_dtb_bells(self->vm.host + GUEST_DTB_OFFSET, 1, bells, ARRAY_SIZE(bells));
 }
 
@@ -67,8 +58,6 @@ FIXTURE_TEARDOWN(irqfd)
 	close(self->fd);
 	gh_vm_close(&self->vm);
 }
-
-#define START()		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
 
 #define EXPECT_RESULT(expected, command, arg0, arg1) do {			\
 	uint64_t __result;							\

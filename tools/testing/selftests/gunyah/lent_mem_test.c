@@ -92,15 +92,7 @@ static uint64_t physical_address(void *addr)
 
 FIXTURE_SETUP(lent)
 {
-	const char *why_not;
-	int fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	close(fd);
-
+	GH_SETUP_VM(&self->vm, 1);
 	self->page = getpagesize();
 	self->buf = aligned_alloc(self->page, self->page);
 	ASSERT_NE(NULL, self->buf);
@@ -110,7 +102,6 @@ FIXTURE_SETUP(lent)
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	ASSERT_EQ(0, chdir(self->dir));
 
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	self->seed = getpid() + gh_now_us();
 	self->mem = self->vm.host;
 	self->secret = self->mem + SECRET_OFFSET;
@@ -461,6 +452,18 @@ TEST_F(lent, kcore)
 	EXPECT_EQ(pages, lent);
 	close(fd);
 	munmap(own, self->page);
+}
+
+/* An image of all memory can't be written while the host may not read all of it */
+TEST_F(lent, hibernation)
+{
+	char states[64] = { };
+	int fd = open("/sys/power/state", O_RDWR);
+
+	if (fd < 0 || read(fd, states, sizeof(states) - 1) <= 0 || !strstr(states, "disk"))
+		SKIP(return, "kernel that can't hibernate");
+	EXPECT_FAIL(EBUSY, pwrite(fd, "disk", 4, 0));
+	close(fd);
 }
 
 /* After the end of the VM the host has the memory again, without the content */

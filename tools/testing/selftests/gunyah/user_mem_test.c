@@ -3,9 +3,14 @@
  * GH_VM_SET_USER_MEM_REGION.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,6 +153,38 @@ TEST_F(user_mem, kinds_of_memory)
 	close(memfd);
 }
 
+/* Writes by a guest would get past the file system */
+TEST_F(user_mem, files)
+{
+	struct gh_userspace_memory_region args = self->good;
+	char dir[] = "/tmp/gunyah.XXXXXX", path[32];
+	void *mem;
+	int fd;
+
+	mkdir("/tmp", 01777);
+	ASSERT_NE(NULL, mkdtemp(dir));
+	ASSERT_EQ(0, mount("ramfs", dir, "ramfs", 0, NULL));
+	snprintf(path, sizeof(path), "%s/file", dir);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, ftruncate(fd, self->size));
+	mem = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	EXPECT_FAIL(EFAULT, set_region(self->vm, args));
+	munmap(mem, self->size);
+
+	/* What has been copied on write is no file any more */
+	mem = mmap(NULL, self->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	EXPECT_EQ(0, set_region(self->vm, args));
+	munmap(mem, self->size);
+	close(fd);
+	EXPECT_EQ(0, umount(dir));
+	rmdir(dir);
+}
+
 /* The pages are the VM's as long as it lives, and accounted to its creator */
 TEST_F(user_mem, locked_memory_limit)
 {
@@ -172,6 +209,46 @@ TEST_F(user_mem, locked_memory_limit)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/* In pages */
+static long locked_memory(void)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	char line[128];
+	long kib = -1;
+
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmLck: %ld kB", &kib) == 1)
+			break;
+	fclose(file);
+	return kib * 1024 / getpagesize();
+}
+
+/* What is refused counts for nothing, and what a VM had does not when it is gone */
+TEST_F(user_mem, locked_memory)
+{
+	struct gh_userspace_memory_region args = self->good;
+	long before = locked_memory();
+	int vm;
+
+	ASSERT_LE(0, before);
+	vm = ioctl(self->gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(vm, 0);
+	/* Half of it is not there: that is noticed when the other half is pinned */
+	ASSERT_EQ(0, munmap(self->mem + self->size / 2, self->size / 2));
+	EXPECT_FAIL(EFAULT, set_region(vm, args));
+	EXPECT_EQ(before, locked_memory());
+
+	args.memory_size = self->size / 2;
+	EXPECT_EQ(0, set_region(vm, args));
+	EXPECT_EQ(before + SHARED_PAGES / 2, locked_memory());
+	EXPECT_FAIL(EEXIST, set_region(vm, args));
+	EXPECT_EQ(before + SHARED_PAGES / 2, locked_memory());
+	close(vm);
+	EXPECT_EQ(before, locked_memory());
 }
 
 /* Only the process that made the VM can give it memory */

@@ -4,8 +4,11 @@
  * VM.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +19,8 @@
 #include "gh_util.h"
 #include "kselftest_harness.h"
 
-#define SMP_VCPUS		4
+/* Of a VM that does not live long */
+#define MAX_LIVE_VCPUS		4
 #define SCRATCH(cpu)		gh_dev(cpu, GUEST_DEV_SCRATCH)
 
 FIXTURE(vcpu) {
@@ -27,15 +31,7 @@ FIXTURE(vcpu) {
 
 FIXTURE_SETUP(vcpu)
 {
-	const char *why_not;
-	int fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	close(fd);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+	GH_SETUP_VM(&self->vm, 1);
 	self->run = self->vm.run[0];
 	self->fd = self->vm.vcpu_fd[0];
 }
@@ -45,11 +41,16 @@ FIXTURE_TEARDOWN(vcpu)
 	gh_vm_close(&self->vm);
 }
 
-#define START()		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
-
 TEST_F(vcpu, run_page)
 {
 	int page = getpagesize();
+	const struct gh_userspace_memory_region region = {
+		.label = 1,
+		.flags = GH_MEM_ALLOW_READ,
+		.guest_phys_addr = 0x90000000,
+		.memory_size = page,
+		.userspace_addr = (uintptr_t)self->run,
+	};
 
 	EXPECT_EQ(page, ioctl(self->fd, GH_VCPU_MMAP_SIZE));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ, MAP_PRIVATE, self->fd, 0));
@@ -61,6 +62,8 @@ TEST_F(vcpu, run_page)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ | PROT_EXEC, MAP_SHARED, self->fd, 0));
 	EXPECT_EQ(EPERM, errno);
 	EXPECT_EQ(MAP_FAILED, mremap(self->run, page, 2 * page, MREMAP_MAYMOVE));
+	/* It is neither anonymous memory nor tmpfs, which a guest could have */
+	EXPECT_FAIL(EOPNOTSUPP, ioctl(self->vm.vm, GH_VM_SET_USER_MEM_REGION, &region));
 
 	for (int i = 0; i < page; i++)
 		ASSERT_EQ(0, ((uint8_t *)self->run)[i]);
@@ -141,7 +144,7 @@ TEST_F(vcpu, mmio_reads)
 		EXPECT_EQ(0, self->run->mmio.is_write);
 		EXPECT_EQ(GH_VCPU_RESUME_HANDLED, self->run->mmio.resume_action);
 		memcpy(&value, self->run->mmio.data, 8);
-		EXPECT_EQ(0, value & ~0xeeeeeeeeeeeeeeeeULL);
+		EXPECT_EQ(0, value);
 		gh_reply(&self->vm, 0, reads[i].reply);
 		ASSERT_EQ(0, gh_result(&self->vm, 0, &value));
 		EXPECT_EQ(reads[i].result, value);
@@ -165,8 +168,9 @@ TEST_F(vcpu, mmio_writes)
 
 	START();
 	for (size_t i = 0; i < ARRAY_SIZE(writes); i++) {
+		/* The last reply stays in the page, and must not show */
 		ASSERT_EQ(0, gh_command(&self->vm, 0, writes[i].command, SCRATCH(0),
-					0xf7e6d5c4b3a29181, 0));
+					0xf7e6d5c4b3a29181, 0xeeeeeeeeeeeeeeee));
 		/* What the guest has in the rest of the register is its own */
 		ASSERT_EQ(0, gh_expect_write(&self->vm, 0, SCRATCH(0), writes[i].len, &value));
 		EXPECT_EQ(writes[i].data, value);
@@ -258,6 +262,54 @@ TEST_F(vcpu, immediate_exit)
 	EXPECT_FAIL(EINTR, ioctl(self->fd, GH_VCPU_RUN));
 	self->run->immediate_exit = 0;
 	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+}
+
+static bool read_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "r");
+	bool done;
+
+	if (!file)
+		return false;
+	done = fgets(line, size, file);
+	fclose(file);
+	if (done)
+		line[strcspn(line, "\n")] = '\0';
+	return done;
+}
+
+/* The interrupts that wake the host for a guest, as sysfs knows them */
+static unsigned int wakeup_interrupts(void)
+{
+	char path[320], text[64];
+	unsigned int count = 0;
+	struct dirent *entry;
+	DIR *dir = opendir("/sys/kernel/irq");
+
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/actions", entry->d_name);
+		if (!read_line(path, text, sizeof(text)) || strcmp(text, "gunyah-vcpu0"))
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/irq/%s/wakeup", entry->d_name);
+		if (read_line(path, text, sizeof(text)) && !strcmp(text, "enabled"))
+			count++;
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* A guest's timer goes on while the host is suspended */
+TEST_F(vcpu, wakes_host)
+{
+	if (access("/sys/kernel/irq", F_OK))
+		SKIP(return, "kernel without /sys/kernel/irq");
+	EXPECT_EQ(0, wakeup_interrupts());
+	START();
+	EXPECT_EQ(1, wakeup_interrupts());
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	gh_vm_close(&self->vm);
+	EXPECT_EQ(0, wakeup_interrupts());
 }
 
 static int alarms;
@@ -412,14 +464,20 @@ struct scribbler {
 	bool stop;
 };
 
+/* All of the page, but most often what the kernel reads */
 static void *scribble(void *data)
 {
 	struct scribbler *scribbler = data;
+	int page = getpagesize();
 	unsigned int seed = 1;
 
-	while (!READ_ONCE(scribbler->stop))
+	while (!READ_ONCE(scribbler->stop)) {
 		for (int i = 1; i < 64; i++)
 			WRITE_ONCE(scribbler->page[i], rand_r(&seed));
+		WRITE_ONCE(scribbler->page[64 + rand_r(&seed) % (page - 64)], rand_r(&seed));
+		/* immediate_exit: for a moment now and then, or nothing else would happen */
+		WRITE_ONCE(scribbler->page[0], rand_r(&seed) % 64 == 0);
+	}
 	return NULL;
 }
 
@@ -490,6 +548,22 @@ TEST_F(vcpu, power_off_again_and_again)
 	}
 	self->run->immediate_exit = 1;
 	EXPECT_FAIL(EINTR, ioctl(self->fd, GH_VCPU_RUN));
+}
+
+/* Of a longer reason the first bytes, and how many they are */
+TEST_F(vcpu, system_reset2)
+{
+	START();
+	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_HVC, PSCI_SYSTEM_RESET2, 0x80000017,
+				0x123456789abcdef0));
+	ASSERT_EQ(0, gh_vcpu_run(&self->vm, 0));
+	EXPECT_EQ(GH_VCPU_EXIT_STATUS, self->run->exit_reason);
+	EXPECT_EQ(GH_VM_STATUS_EXITED, self->run->status.status);
+	EXPECT_EQ(GH_VM_EXIT_TYPE_PSCI_SYSTEM_RESET2, self->run->status.exit_info.type);
+	EXPECT_EQ(GH_VM_MAX_EXIT_REASON_SIZE, self->run->status.exit_info.reason_size);
+	/* The flags of the call, and its type */
+	EXPECT_EQ(0x17, self->run->status.exit_info.reason[4]);
+	EXPECT_EQ(0x80, self->run->status.exit_info.reason[7]);
 }
 
 TEST_F(vcpu, system_reset)
@@ -669,21 +743,185 @@ TEST_F(vcpu, fork)
 	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
 }
 
+/* Files and mappings of a VM in every order; the last one takes the VM down */
+TEST_F_TIMEOUT(vcpu, close_in_any_order, 120)
+{
+	enum { VM, VCPU, MEM, RUN, HOST, PARTS };
+	static const int orders[][PARTS] = {
+		{ VM, VCPU, MEM, RUN, HOST }, { VM, RUN, VCPU, HOST, MEM },
+		{ VM, MEM, HOST, RUN, VCPU }, { VM, HOST, MEM, VCPU, RUN },
+		{ VCPU, VM, HOST, MEM, RUN }, { VCPU, RUN, VM, MEM, HOST },
+		{ VCPU, MEM, VM, HOST, RUN }, { VCPU, HOST, RUN, MEM, VM },
+		{ MEM, VM, RUN, VCPU, HOST }, { MEM, VCPU, HOST, VM, RUN },
+		{ MEM, RUN, HOST, VM, VCPU }, { MEM, HOST, VCPU, RUN, VM },
+		{ RUN, VM, HOST, VCPU, MEM }, { RUN, VCPU, MEM, VM, HOST },
+		{ RUN, MEM, VCPU, HOST, VM }, { RUN, HOST, VM, MEM, VCPU },
+		{ HOST, VM, MEM, RUN, VCPU }, { HOST, VCPU, VM, RUN, MEM },
+		{ HOST, MEM, RUN, VCPU, VM }, { HOST, RUN, VCPU, VM, MEM },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		struct gh_test_vm vm;
+
+		ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+		ASSERT_EQ(0, gh_command(&vm, 0, GUEST_READ64, SCRATCH(0), 0, 0));
+		if (i % 2)
+			ASSERT_EQ(0, gh_expect_read(&vm, 0, SCRATCH(0), 8));
+		for (int j = 0; j < PARTS; j++) {
+			switch (orders[i][j]) {
+			case VM:
+				EXPECT_EQ(0, close(vm.vm));
+				break;
+			case VCPU:
+				EXPECT_EQ(0, close(vm.vcpu_fd[0]));
+				break;
+			case MEM:
+				EXPECT_EQ(0, close(vm.mem));
+				break;
+			case RUN:
+				EXPECT_EQ(0, munmap(vm.run[0], getpagesize()));
+				break;
+			case HOST:
+				EXPECT_EQ(0, munmap(vm.host, GUEST_RAM_SIZE));
+				break;
+			}
+		}
+		close(vm.gunyah);
+	}
+}
+
+static void *move_around(void *data)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct runner *runner = data;
+
+	for (unsigned int i = 0; READ_ONCE(runner->running); i++) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(i % cpus, &set);
+		pthread_setaffinity_np(runner->thread, sizeof(set), &set);
+		usleep(500);
+	}
+	return NULL;
+}
+
+/* A vCPU whose thread does not stay on a CPU: nothing is lost, nothing comes twice */
+TEST_F_TIMEOUT(vcpu, moving_thread, 120)
+{
+	const uint64_t count = gh_is_slow_kernel() ? 500 : 2000;
+	struct runner runner = { .thread = pthread_self(), .running = true };
+	uint64_t value, sum = 0;
+	pthread_t mover;
+
+	START();
+	ASSERT_EQ(0, pthread_create(&mover, NULL, move_around, &runner));
+	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_SUM, SCRATCH(0), count, 0));
+	for (uint64_t i = 1; i <= count; i++) {
+		ASSERT_EQ(0, gh_expect_read(&self->vm, 0, SCRATCH(0), 8));
+		gh_reply(&self->vm, 0, i * 0x100000001ULL);
+		sum += i * 0x100000001ULL;
+	}
+	ASSERT_EQ(0, gh_result(&self->vm, 0, &value));
+	EXPECT_EQ(sum, value);
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(0, gh_execute(&self->vm, 0, GUEST_SLEEP, 3000, 0, 0, &value));
+		EXPECT_LE(3000, value);
+	}
+	WRITE_ONCE(runner.running, false);
+	pthread_join(mover, NULL);
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+}
+
+/* There are 58 interrupts for vCPUs in all */
+#define MAX_VCPUS	58
+
+TEST_F_TIMEOUT(vcpu, interrupt_limit, 120)
+{
+	struct gh_test_vm vms[MAX_VCPUS / GH_MAX_VCPUS + 1];
+	unsigned int vcpus = 0, used = 0;
+	size_t n;
+
+	for (n = 0; n < ARRAY_SIZE(vms); n++) {
+		unsigned int more = MAX_VCPUS - vcpus;
+
+		if (more > GH_MAX_VCPUS)
+			more = GH_MAX_VCPUS;
+		ASSERT_EQ(0, gh_vm_boot(&vms[n], more));
+		vcpus += more;
+	}
+	ASSERT_EQ(MAX_VCPUS, vcpus);
+
+	/* The first one too many, and what it gets when there is room again */
+	EXPECT_FAIL(ENODEV, ioctl(self->vm.vm, GH_VM_START));
+	EXPECT_FAIL(ENODEV, ioctl(self->vm.vm, GH_VM_START));
+	for (; used < n; used++) {
+		EXPECT_EQ(0, gh_power_off(&vms[used], 0));
+		gh_vm_close(&vms[used]);
+	}
+	gh_vm_close(&self->vm);
+	ASSERT_EQ(0, gh_vm_boot(&self->vm, GH_MAX_VCPUS));
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+}
+
+/* And 64 parcels, each of which is a region of some VM */
+#define MAX_PARCELS	64
+
+TEST_F_TIMEOUT(vcpu, parcel_limit, 120)
+{
+	const uint64_t page = getpagesize();
+	int mem = gh_create_mem(self->vm.gunyah, MAX_PARCELS * page);
+	struct gh_map_mem_args args = {
+		.flags = GH_MAP_MEM_FORCE_SHARE | GH_MAP_MEM_ALLOW_READ | GH_MAP_MEM_ALLOW_WRITE,
+		.guest_mem_fd = mem,
+		.size = page,
+	};
+	struct gh_test_vm vm;
+
+	ASSERT_GE(mem, 0);
+	/* One too many for a VM, and none of those before it stays */
+	for (uint64_t i = 0; i < MAX_PARCELS; i++) {
+		args.guest_addr = 0x90000000 + i * 0x10000;
+		args.offset = i * page;
+		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_MAP_MEM, &args));
+	}
+	EXPECT_FAIL(ENOSPC, ioctl(self->vm.vm, GH_VM_START));
+	EXPECT_FAIL(ENOSPC, ioctl(self->vm.vm, GH_VM_START));
+	gh_vm_close(&self->vm);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+
+	/* All there are: none for others */
+	for (uint64_t i = 0; i < MAX_PARCELS - 1; i++) {
+		args.guest_addr = 0x90000000 + i * 0x10000;
+		args.offset = i * page;
+		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_MAP_MEM, &args));
+	}
+	ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START));
+	ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+	EXPECT_FAIL(ENOSPC, ioctl(vm.vm, GH_VM_START));
+	gh_vm_close(&vm);
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	gh_vm_close(&self->vm);
+
+	ASSERT_EQ(0, gh_vm_boot(&self->vm, 1));
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	close(mem);
+}
+
 FIXTURE(smp) {
 	struct gh_test_vm vm;
+	unsigned int vcpus;
 };
 
 FIXTURE_SETUP(smp)
 {
-	const char *why_not;
-	int fd;
-
-	gh_vm_clear(&self->vm);
-	fd = gh_open(&why_not);
-	if (fd < 0)
-		SKIP(return, "%s", why_not);
-	close(fd);
-	ASSERT_EQ(0, gh_vm_prepare(&self->vm, SMP_VCPUS));
+	/* As many as the host has CPUs, and two to begin with */
+	self->vcpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (self->vcpus < 2)
+		self->vcpus = 2;
+	if (self->vcpus > GH_MAX_VCPUS)
+		self->vcpus = GH_MAX_VCPUS;
+	GH_SETUP_VM(&self->vm, self->vcpus);
 }
 
 FIXTURE_TEARDOWN(smp)
@@ -749,24 +987,24 @@ static void *work(void *data)
 
 TEST_F(smp, siblings)
 {
-	struct worker workers[SMP_VCPUS] = { };
+	struct worker workers[GH_MAX_VCPUS] = { };
 
 	START();
-	for (unsigned int i = 1; i < SMP_VCPUS; i++) {
+	for (unsigned int i = 1; i < self->vcpus; i++) {
 		workers[i].vm = &self->vm;
 		workers[i].id = i;
 		ASSERT_EQ(0, pthread_create(&workers[i].thread, NULL, work, &workers[i]));
 	}
-	for (unsigned int i = 1; i < SMP_VCPUS; i++)
+	for (unsigned int i = 1; i < self->vcpus; i++)
 		ASSERT_EQ(0, cpu_on(&self->vm, i));
-	for (unsigned int i = 1; i < SMP_VCPUS; i++)
+	for (unsigned int i = 1; i < self->vcpus; i++)
 		while (!READ_ONCE(workers[i].ready))
 			usleep(1000);
 	/* They get as far as the hypervisor */
 	usleep(100000);
 	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
 
-	for (unsigned int i = 1; i < SMP_VCPUS; i++) {
+	for (unsigned int i = 1; i < self->vcpus; i++) {
 		pthread_join(workers[i].thread, NULL);
 		EXPECT_EQ(0, workers[i].failed);
 		EXPECT_EQ(0, memcmp(&workers[i].end, self->vm.run[0], sizeof(workers[i].end)));
@@ -775,16 +1013,16 @@ TEST_F(smp, siblings)
 
 TEST_F(smp, remove_all_while_running)
 {
-	struct runner runners[SMP_VCPUS];
+	struct runner runners[GH_MAX_VCPUS];
 	int vm = self->vm.vm;
 
 	START();
 	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_SPIN, 0, 0, 0));
-	for (unsigned int i = 0; i < SMP_VCPUS; i++)
+	for (unsigned int i = 0; i < self->vcpus; i++)
 		ASSERT_EQ(0, start_runner(&runners[i], &self->vm, i));
-	for (unsigned int i = 0; i < SMP_VCPUS; i++)
+	for (unsigned int i = 0; i < self->vcpus; i++)
 		EXPECT_EQ(0, gh_remove_vcpu(vm, i));
-	for (unsigned int i = 0; i < SMP_VCPUS; i++) {
+	for (unsigned int i = 0; i < self->vcpus; i++) {
 		ASSERT_EQ(0, join_runner(&runners[i]));
 		EXPECT_EQ(ENODEV, runners[i].error);
 	}
@@ -830,11 +1068,11 @@ static void *work_forever(void *data)
 /* Make VMs, run them for a moment, take them down, until killed */
 static void live(void)
 {
-	struct runner runners[SMP_VCPUS];
+	struct runner runners[MAX_LIVE_VCPUS];
 	struct gh_test_vm vm;
 
 	for (;;) {
-		int vcpus = 1 + rand() % SMP_VCPUS;
+		int vcpus = 1 + rand() % MAX_LIVE_VCPUS;
 
 		if (gh_vm_boot(&vm, vcpus))
 			_exit(1);

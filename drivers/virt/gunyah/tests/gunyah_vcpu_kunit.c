@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs: what GH_VCPU_RUN makes of the hypervisor's answers, and of what user
+ * space does to the page that both share
+ */
+
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+
+#include <linux/cleanup.h>
+#include <linux/gunyah.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+
+#include "../gunyah_vcpu.h"
+#include "../vm_mgr.h"
+
+#define TEST_CAPID	0x1234567890abcdefULL
+#define TEST_ADDR	0x1000
+#define TEST_CALLS	8
+#define GARBAGE		0xa5a5a5a5a5a5a5a5ULL
+
+/* An answer of the hypervisor */
+struct test_answer {
+	enum gh_error error;
+	u64 state;
+	u64 data[3];
+};
+
+/**
+ * struct test_vcpu - A vCPU of a hypervisor that is a list of answers
+ * @ghvm: its VM
+ * @rsc: the hypervisor's vCPU
+ * @vcpu: the vCPU
+ * @answers: what the hypervisor says; when there is nothing left it fails, which
+ *	     ends the run with -EIO
+ * @nr_answers: number of @answers
+ * @calls: number of times that the hypervisor was called
+ * @resume: what it was given each time
+ */
+struct test_vcpu {
+	struct gh_vm ghvm;
+	struct gunyah_resource rsc;
+	struct gh_vcpu *vcpu;
+	struct test_answer answers[TEST_CALLS];
+	unsigned int nr_answers;
+	unsigned int calls;
+	u64 resume[TEST_CALLS + 1][3];
+};
+
+static enum gh_error fake_vcpu_run(u64 capid, const u64 resume_data[3],
+				   struct gh_hypercall_vcpu_run_resp *resp)
+{
+	struct kunit *test = kunit_get_current_test();
+	const struct test_answer *answer;
+	struct test_vcpu *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, capid, TEST_CAPID);
+	KUNIT_ASSERT_LE(test, t->calls, t->nr_answers);
+	memcpy(t->resume[t->calls], resume_data, sizeof(t->resume[0]));
+	memset(resp, 0xa5, sizeof(*resp));
+	if (t->calls++ == t->nr_answers)
+		return GH_ERROR_FAILURE;
+
+	answer = &t->answers[t->calls - 1];
+	if (answer->error)
+		return answer->error;
+	resp->state = answer->state;
+	memcpy(resp->state_data, answer->data, sizeof(resp->state_data));
+	return GH_ERROR_OK;
+}
+
+static void test_answer(struct kunit *test, enum gh_error error, u64 state, u64 data0,
+			u64 data1, u64 data2)
+{
+	struct test_vcpu *t = test->priv;
+
+	KUNIT_ASSERT_LT(test, t->nr_answers, TEST_CALLS);
+	t->answers[t->nr_answers++] = (struct test_answer) {
+		error, state, { data0, data1, data2 },
+	};
+}
+
+static void test_read(struct kunit *test, u64 len)
+{
+	test_answer(test, GH_ERROR_OK, GH_VCPU_STATE_MMIO_READ, TEST_ADDR, len, GARBAGE);
+}
+
+static int test_run(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	guard(mutex)(&t->vcpu->run_lock);
+	return gh_vcpu_run_locked(t->vcpu);
+}
+
+#define EXPECT_RESUME(test, call, word)						\
+do {										\
+	struct test_vcpu *_t = (test)->priv;					\
+										\
+	KUNIT_EXPECT_EQ(test, _t->resume[call][0], (u64)(word));		\
+	KUNIT_EXPECT_EQ(test, _t->resume[call][1], 0);				\
+	KUNIT_EXPECT_EQ(test, _t->resume[call][2], 0);				\
+} while (0)
+
+static const unsigned int gh_vcpu_lens[] = { 1, 2, 4, 8 };
+
+static void gh_vcpu_len_desc(const unsigned int *len, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%u bytes", *len);
+}
+
+KUNIT_ARRAY_PARAM(gh_vcpu_len, gh_vcpu_lens, gh_vcpu_len_desc);
+
+static void gh_vcpu_reads(struct kunit *test)
+{
+	unsigned int len = *(const unsigned int *)test->param_value;
+	struct test_vcpu *t = test->priv;
+	struct gh_vcpu_run *run = t->vcpu->run;
+
+	memset(run, 0xff, sizeof(*run));
+	run->immediate_exit = 0;
+	test_read(test, len);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	KUNIT_EXPECT_EQ(test, run->exit_reason, GH_VCPU_EXIT_MMIO);
+	KUNIT_EXPECT_EQ(test, run->mmio.phys_addr, TEST_ADDR);
+	KUNIT_EXPECT_EQ(test, run->mmio.len, len);
+	KUNIT_EXPECT_EQ(test, run->mmio.is_write, 0);
+	KUNIT_EXPECT_EQ(test, run->mmio.resume_action, GH_VCPU_RESUME_HANDLED);
+	KUNIT_EXPECT_EQ(test, get_unaligned_le64(run->mmio.data), 0);
+	EXPECT_RESUME(test, 0, 0);
+
+	/* User space fills in more than it was asked for, and lies about it */
+	put_unaligned_le64(GARBAGE, run->mmio.data);
+	run->mmio.len = 8;
+	run->mmio.is_write = 1;
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	EXPECT_RESUME(test, 1, GARBAGE & GENMASK_ULL(8 * len - 1, 0));
+}
+
+static void gh_vcpu_writes(struct kunit *test)
+{
+	unsigned int len = *(const unsigned int *)test->param_value;
+	struct test_vcpu *t = test->priv;
+	struct gh_vcpu_run *run = t->vcpu->run;
+
+	memset(run, 0xff, sizeof(*run));
+	run->immediate_exit = 0;
+	test_answer(test, GH_ERROR_OK, GH_VCPU_STATE_MMIO_WRITE, TEST_ADDR, len, GARBAGE);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	KUNIT_EXPECT_EQ(test, run->exit_reason, GH_VCPU_EXIT_MMIO);
+	KUNIT_EXPECT_EQ(test, run->mmio.len, len);
+	KUNIT_EXPECT_EQ(test, run->mmio.is_write, 1);
+	KUNIT_EXPECT_EQ(test, get_unaligned_le64(run->mmio.data),
+			GARBAGE & GENMASK_ULL(8 * len - 1, 0));
+
+	/* It was no read: there is nothing to reply */
+	run->mmio.is_write = 0;
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	EXPECT_RESUME(test, 1, 0);
+}
+
+/* Until the hypervisor has taken the reply, and not once more */
+static void gh_vcpu_keeps_reply(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	test_read(test, 8);
+	test_answer(test, GH_ERROR_BUSY, 0, 0, 0, 0);
+	test_answer(test, GH_ERROR_RETRY, 0, 0, 0, 0);
+	test_answer(test, GH_ERROR_OK, GH_VCPU_STATE_READY, 0, 0, 0);
+	test_answer(test, GH_ERROR_OK, GH_VCPU_STATE_BLOCKED, 0, 0, 0);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	put_unaligned_le64(42, t->vcpu->run->mmio.data);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_ASSERT_EQ(test, t->calls, 6);
+	EXPECT_RESUME(test, 1, 42);
+	EXPECT_RESUME(test, 2, 42);
+	EXPECT_RESUME(test, 3, 42);
+	EXPECT_RESUME(test, 4, 0);
+	EXPECT_RESUME(test, 5, 0);
+}
+
+/* The reply is taken in, and the vCPU not run */
+static void gh_vcpu_immediate_exit(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+	struct gh_vcpu_run *run = t->vcpu->run;
+
+	test_read(test, 4);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	put_unaligned_le64(42, run->mmio.data);
+	run->immediate_exit = 1;
+	KUNIT_EXPECT_EQ(test, test_run(test), -EINTR);
+	KUNIT_EXPECT_EQ(test, run->exit_reason, GH_VCPU_EXIT_UNKNOWN);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EINTR);
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
+
+	memset(run, 0, sizeof(*run));
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	EXPECT_RESUME(test, 1, 42);
+}
+
+static void gh_vcpu_resume_action(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+	struct gh_vcpu_run *run = t->vcpu->run;
+
+	test_read(test, 4);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	put_unaligned_le64(42, run->mmio.data);
+	run->mmio.resume_action = GH_VCPU_RESUME_HANDLED + 1;
+	KUNIT_EXPECT_EQ(test, test_run(test), -EINVAL);
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
+
+	run->mmio.resume_action = GH_VCPU_RESUME_HANDLED;
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	EXPECT_RESUME(test, 1, 42);
+}
+
+static const u64 gh_vcpu_bad_sizes[] = { 0, 3, 5, 16, BIT_ULL(32) + 4, U64_MAX };
+
+static void gh_vcpu_size_desc(const u64 *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%llu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(gh_vcpu_bad_size, gh_vcpu_bad_sizes, gh_vcpu_size_desc);
+
+/* Nobody can say how such an access ends, so the vCPU does not go on */
+static void gh_vcpu_bad_access(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	test_read(test, *(const u64 *)test->param_value);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
+}
+
+static void gh_vcpu_unknown_state(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	test_answer(test, GH_ERROR_OK, 7, 0, 0, 0);
+	test_answer(test, GH_ERROR_OK, U64_MAX, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, t->calls, 2);
+}
+
+static void gh_vcpu_errors(struct kunit *test)
+{
+	test_answer(test, GH_ERROR_ARG_INVAL, 0, 0, 0, 0);
+	test_answer(test, GH_ERROR_CSPACE_CAP_REVOKED, 0, 0, 0, 0);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+}
+
+static void gh_vcpu_status(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+	struct gh_vcpu_run *run = t->vcpu->run, first;
+
+	test_read(test, 4);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+
+	/* The VM ends before user space replies, and the reply is no good */
+	run->mmio.resume_action = GH_VCPU_RESUME_HANDLED + 1;
+	t->ghvm.exit_known = true;
+	t->ghvm.exit.status = GH_VM_STATUS_CRASHED;
+	t->ghvm.exit.info.type = GH_VM_EXIT_TYPE_WDT_BITE;
+	t->ghvm.exit.info.reason_size = 2;
+	t->ghvm.exit.info.reason[1] = 7;
+	WRITE_ONCE(t->ghvm.exited, true);
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	KUNIT_EXPECT_EQ(test, run->exit_reason, GH_VCPU_EXIT_STATUS);
+	KUNIT_EXPECT_EQ(test, run->status.status, GH_VM_STATUS_CRASHED);
+	KUNIT_EXPECT_EQ(test, run->status.exit_info.type, GH_VM_EXIT_TYPE_WDT_BITE);
+	KUNIT_EXPECT_EQ(test, run->status.exit_info.reason[1], 7);
+
+	/* The same each time, whatever was there */
+	first = *run;
+	memset(&run->exit_reason, 0xff, sizeof(*run) - offsetof(typeof(*run), exit_reason));
+	run->padding2 = first.padding2;
+	KUNIT_ASSERT_EQ(test, test_run(test), 0);
+	KUNIT_EXPECT_MEMEQ(test, run, &first, sizeof(first));
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
+}
+
+static void gh_vcpu_without_resource(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	WRITE_ONCE(t->vcpu->stopping, true);
+	KUNIT_EXPECT_EQ(test, test_run(test), -ENODEV);
+	WRITE_ONCE(t->vcpu->stopping, false);
+	t->vcpu->rsc = NULL;
+	KUNIT_EXPECT_EQ(test, test_run(test), -ENODEV);
+	KUNIT_EXPECT_EQ(test, t->calls, 0);
+}
+
+static u64 test_written;
+
+static void test_handler_write(struct gh_vm_io_handler *handler, u64 data)
+{
+	test_written = data;
+}
+
+/* A write that an I/O handler takes is no exit, and has no reply */
+static void gh_vcpu_in_kernel_write(struct kunit *test)
+{
+	static const struct gh_vm_io_handler_ops ops = { .write = test_handler_write };
+	struct gh_vm_io_handler handler = { .addr = TEST_ADDR, .len = 4, .ops = &ops };
+	struct test_vcpu *t = test->priv;
+
+	KUNIT_ASSERT_EQ(test, gh_vm_add_io_handler(&t->ghvm, &handler), 0);
+	test_answer(test, GH_ERROR_OK, GH_VCPU_STATE_MMIO_WRITE, TEST_ADDR, 4, GARBAGE);
+	test_read(test, 4);
+	KUNIT_EXPECT_EQ(test, test_run(test), 0);
+	gh_vm_remove_io_handler(&t->ghvm, &handler);
+
+	KUNIT_EXPECT_EQ(test, test_written, (u32)GARBAGE);
+	KUNIT_EXPECT_EQ(test, t->calls, 2);
+	KUNIT_EXPECT_EQ(test, t->vcpu->run->mmio.is_write, 0);
+	EXPECT_RESUME(test, 1, 0);
+}
+
+static int gh_vcpu_test_init(struct kunit *test)
+{
+	struct test_vcpu *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return -ENOMEM;
+
+	gh_vm_lifecycle_init(&t->ghvm);
+	gh_vm_io_init(&t->ghvm);
+	t->vcpu = gh_vcpu_alloc(&t->ghvm, 0);
+	if (!t->vcpu)
+		return -ENOMEM;
+	t->rsc.capid = TEST_CAPID;
+	t->vcpu->rsc = &t->rsc;
+	test->priv = t;
+	kunit_activate_static_stub(test, gh_hypercall_vcpu_run, fake_vcpu_run);
+	return 0;
+}
+
+static void gh_vcpu_test_exit(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	if (!t)
+		return;
+	gh_vm_io_free(&t->ghvm);
+	kref_put(&t->vcpu->kref, gh_vcpu_free);
+}
+
+static struct kunit_case gh_vcpu_cases[] = {
+	KUNIT_CASE_PARAM(gh_vcpu_reads, gh_vcpu_len_gen_params),
+	KUNIT_CASE_PARAM(gh_vcpu_writes, gh_vcpu_len_gen_params),
+	KUNIT_CASE(gh_vcpu_keeps_reply),
+	KUNIT_CASE(gh_vcpu_immediate_exit),
+	KUNIT_CASE(gh_vcpu_resume_action),
+	KUNIT_CASE_PARAM(gh_vcpu_bad_access, gh_vcpu_bad_size_gen_params),
+	KUNIT_CASE(gh_vcpu_unknown_state),
+	KUNIT_CASE(gh_vcpu_errors),
+	KUNIT_CASE(gh_vcpu_status),
+	KUNIT_CASE(gh_vcpu_without_resource),
+	KUNIT_CASE(gh_vcpu_in_kernel_write),
+	{}
+};
+
+static struct kunit_suite gh_vcpu_suite = {
+	.name = "gunyah_vcpu",
+	.init = gh_vcpu_test_init,
+	.exit = gh_vcpu_test_exit,
+	.test_cases = gh_vcpu_cases,
+};
+
+kunit_test_suite(gh_vcpu_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_DESCRIPTION("KUnit tests for Gunyah vCPUs");
+MODULE_LICENSE("GPL");

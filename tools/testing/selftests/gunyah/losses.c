@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a VM fails, or nobody knows what became of it. The host can't use
+ * again what the hypervisor may still have: it is lost, and that is all. What is
+ * left after these tests is a host that needs a restart, so they are not run with
+ * the others.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/kernel-page-flags.h>
+
+#include "gh_faults.h"
+#include "kselftest_harness.h"
+
+/* As newer firmware calls a VM whose reset failed */
+#define STATE_RESET_FAILED	12
+
+FIXTURE(lost) {
+	struct gh_figures before;
+	/* Pages of guest memory that are gone */
+	uint64_t offline;
+};
+
+/* Pages that the driver does not let anybody read: lent now, or lost */
+static uint64_t offline_pages(void)
+{
+	uint64_t flags[512], pfn, count = 0;
+	int fd = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0)
+		return -1ULL;
+	for (pfn = 0; (size = pread(fd, flags, sizeof(flags), pfn * 8)) > 0; pfn += size / 8)
+		for (ssize_t i = 0; i < size / 8; i++)
+			count += !!(flags[i] & 1ULL << KPF_OFFLINE);
+	close(fd);
+	return count;
+}
+
+#define SETUP() do {								\
+	const char *__why_not = gh_why_not();					\
+										\
+	if (!__why_not)								\
+		__why_not = gh_faults_open();					\
+	if (__why_not)								\
+		SKIP(return, "%s", __why_not);					\
+	gh_faults_clear();							\
+	ASSERT_EQ(0, gh_life_init());						\
+	ASSERT_EQ(0, gh_live(true));						\
+	self->before = gh_figures();						\
+	self->offline = offline_pages();					\
+	ASSERT_NE(-1ULL, self->offline);					\
+} while (0)
+
+FIXTURE_SETUP(lost)
+{
+	SETUP();
+}
+
+/* The host goes on without what it lost */
+FIXTURE_TEARDOWN(lost)
+{
+	gh_faults_clear();
+	EXPECT_EQ(0, gh_live(true));
+}
+
+#define GUEST_PAGES	(GUEST_RAM_SIZE / (uint64_t)getpagesize())
+
+/* What one VM can lose of each */
+#define EXPECT_LOSS(vmids_lost, parcels_lost, private_lost, shared_lost) do {		\
+	const struct gh_figures now = gh_figures();					\
+	uint64_t offline = offline_pages();						\
+											\
+	EXPECT_EQ(self->before.vmids + (vmids_lost), now.vmids);			\
+	EXPECT_EQ(self->before.parcels + (parcels_lost), now.parcels);			\
+	EXPECT_EQ(self->before.pinned + ((shared_lost) ? GH_LIFE_SHARED_PAGES : 0),	\
+		  now.pinned);								\
+	EXPECT_EQ(self->offline + ((private_lost) ? GUEST_PAGES : 0), offline);		\
+	self->before = now;								\
+	self->offline = offline;							\
+	/* The old memory may still be shared */					\
+	ASSERT_EQ(0, gh_life_init());							\
+	EXPECT_EQ(0, gh_live(true));							\
+	EXPECT_TRUE(gh_figures_are(&self->before, "the next VM"));			\
+} while (0)
+
+/* Nobody knows the number of the VM, or of the parcel, that was made */
+TEST_F_TIMEOUT(lost, short_replies, 120)
+{
+	for (int left = 2; left <= 6; left += 2) {
+		gh_fault(GH_FAULT_CUT, GH_RM_VM_ALLOCATE, left);
+		EXPECT_NE(0, gh_live(true));
+		EXPECT_LOSS(1, 0, false, false);
+	}
+	/* The parcel would be the next VM's if that got the same number */
+	gh_fault(GH_FAULT_CUT, GH_RM_MEM_LEND, 3);
+	EXPECT_NE(0, gh_live(true));
+	EXPECT_LOSS(1, 1, true, false);
+	gh_fault(GH_FAULT_CUT, GH_RM_MEM_LEND, 4);
+	EXPECT_NE(0, gh_live(true));
+	EXPECT_LOSS(1, 1, true, false);
+	gh_fault(GH_FAULT_CUT, GH_RM_MEM_SHARE, 0);
+	EXPECT_NE(0, gh_live(true));
+	EXPECT_LOSS(1, 1, false, true);
+}
+
+/* A VM that the resource manager tried to configure stays as it is */
+TEST_F(lost, broken_configuration)
+{
+	gh_fault(GH_FAULT_BREAK, GH_RM_VM_CONFIG_IMAGE, GH_RM_NOMEM);
+	EXPECT_NE(0, gh_live(true));
+	EXPECT_LOSS(1, 0, false, false);
+}
+
+/* The resource manager has everything back, but says that it doesn't */
+TEST_F_TIMEOUT(lost, refused_at_the_end, 300)
+{
+	static const uint32_t errors[] = {
+		GH_RM_DENIED, GH_RM_ARGUMENT, GH_RM_NO_SUCH_ERROR, GH_RM_UNIMPLEMENTED,
+	};
+
+	gh_fault(GH_FAULT_FAIL, GH_RM_VM_DEALLOCATE, GH_RM_DENIED);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(1, 0, false, false);
+	gh_fault(GH_FAULT_CUT, GH_RM_VM_DEALLOCATE, 2);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(0, 0, false, false);
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		gh_fault(GH_FAULT_FAIL, GH_RM_MEM_RECLAIM, errors[i]);
+		EXPECT_EQ(0, gh_live(i % 2));
+		EXPECT_LOSS(1, 1, true, false);
+	}
+	gh_fault(GH_FAULT_FAIL, GH_NTH(1, GH_RM_MEM_RECLAIM), GH_RM_DENIED);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(1, 1, false, true);
+	gh_fault(GH_FAULT_CUT, GH_RM_MEM_RECLAIM, 2);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(1, 0, true, false);
+}
+
+/* Refused for a second and more: 11 times for each parcel */
+TEST_F_TIMEOUT(lost, busy_for_good, 120)
+{
+	for (int i = 0; i < 11; i++)
+		ASSERT_EQ(0, gh_fault(GH_FAULT_FAIL, GH_RM_MEM_RECLAIM, GH_RM_MEM_INUSE));
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_EQ(0, gh_faults_clear());
+	EXPECT_LOSS(1, 1, true, false);
+}
+
+/* A VM that may run on keeps all that it has */
+TEST_F_TIMEOUT(lost, unknown_state, 120)
+{
+	gh_fault(GH_FAULT_FAIL, GH_RM_VM_GET_STATE, GH_RM_DENIED);
+	EXPECT_EQ(0, gh_live(false));
+	EXPECT_LOSS(1, 2, true, true);
+	gh_fault(GH_FAULT_CUT, GH_RM_VM_GET_STATE, 4);
+	EXPECT_EQ(0, gh_live(false));
+	EXPECT_LOSS(1, 2, true, true);
+}
+
+TEST_F_TIMEOUT(lost, refused_reset, 120)
+{
+	gh_fault(GH_FAULT_FAIL, GH_RM_VM_RESET, GH_RM_DENIED);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(1, 2, true, true);
+}
+
+/* Newer firmware says that it could not reset a VM: nobody waits any longer */
+TEST_F_TIMEOUT(lost, failed_reset, 120)
+{
+	uint64_t start = gh_now_us();
+
+	gh_fault(GH_FAULT_STUCK, 1, STATE_RESET_FAILED);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_GT(20000000, gh_now_us() - start);
+	EXPECT_LOSS(1, 2, true, true);
+}
+
+/* A process that has lost memory mapped */
+TEST_F(lost, access)
+{
+	struct gh_test_vm vm, next;
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	ASSERT_EQ(0, gh_vm_prepare(&next, 1));
+	gh_fault(GH_FAULT_FAIL, GH_RM_MEM_RECLAIM, GH_RM_DENIED);
+	munmap(vm.run[0], getpagesize());
+	close(vm.vcpu_fd[0]);
+	close(vm.vm);
+	vm.run[0] = NULL;
+	vm.vcpu_fd[0] = -1;
+	vm.vm = -1;
+
+	EXPECT_FALSE(gh_can_read(vm.host));
+	EXPECT_FALSE(gh_can_write(vm.host + GUEST_RAM_SIZE - 1));
+	/* Nor can another VM have it */
+	ASSERT_EQ(0, gh_map_mem(next.vm, next.mem, GUEST_RAM, GUEST_RAM_SIZE,
+				GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_UNMAP));
+	EXPECT_FAIL(EEXIST, gh_map_mem(next.vm, vm.mem, GUEST_RAM, GUEST_RAM_SIZE,
+				       GH_MAP_MEM_LEND_RWX));
+	gh_vm_close(&next);
+	gh_vm_close(&vm);
+	EXPECT_LOSS(1, 1, true, false);
+}
+
+/* These take minutes: the time after which the driver gives up is what they test */
+FIXTURE(given_up) {
+	struct gh_figures before;
+	uint64_t offline;
+};
+
+FIXTURE_SETUP(given_up)
+{
+	SETUP();
+}
+
+FIXTURE_TEARDOWN(given_up)
+{
+	gh_faults_clear();
+}
+
+static void *live_once(void *data)
+{
+	*(int *)data = gh_live(true);
+	return NULL;
+}
+
+/* The end of a reset never comes, or is just not heard of. Other VMs don't wait for it */
+TEST_F_TIMEOUT(given_up, resets, 200)
+{
+	const uint32_t stuck[] = { 1, 0 };
+	uint64_t start = gh_now_us();
+	pthread_t threads[2];
+	int errors[2], ended = 0;
+
+	for (int i = 0; i < 2; i++) {
+		if (stuck[i])
+			gh_fault(GH_FAULT_STUCK, 1, 0);
+		else
+			gh_fault(GH_FAULT_DROP, GH_NTH(5, GH_RM_VM_STATUS), 0);
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, live_once, &errors[i]));
+		while (gh_fault(GH_COUNT_VMIDS, 0, 0) != self->before.vmids + i + 1)
+			usleep(1000);
+		/* It gets as far as its reset, with memory that is its own */
+		sleep(3);
+		ASSERT_EQ(0, gh_life_init());
+	}
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_GT(30000000, gh_now_us() - start);
+	for (; ended < 2; ended++) {
+		ASSERT_EQ(0, pthread_join(threads[ended], NULL));
+		EXPECT_EQ(0, errors[ended]);
+	}
+	EXPECT_LT(50000000, gh_now_us() - start);
+	EXPECT_LOSS(1, 2, true, true);
+}
+
+/* No answer for a minute: there are no VMs any more, and nothing waits */
+TEST_F_TIMEOUT(given_up, resource_manager, 200)
+{
+	struct gh_test_vm vm, other;
+	uint64_t start;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, gh_vm_boot(&other, 1));
+	ASSERT_EQ(0, gh_command(&other, 0, GUEST_READ64, gh_dev(0, GUEST_DEV_SCRATCH), 0, 0));
+	ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+	ASSERT_EQ(0, gh_fault(GH_FAULT_DROP, GH_RM_VM_START, 0));
+	start = gh_now_us();
+	EXPECT_FAIL(EIO, ioctl(vm.vm, GH_VM_START));
+	EXPECT_LT(50000000, gh_now_us() - start);
+
+	start = gh_now_us();
+	EXPECT_FAIL(EIO, ioctl(vm.vm, GH_VM_START));
+	EXPECT_EQ(0, gh_vcpu_run(&vm, 0));
+	EXPECT_EQ(GH_VCPU_EXIT_STATUS, vm.run[0]->exit_reason);
+	EXPECT_EQ(GH_VM_STATUS_LOAD_FAILED, vm.run[0]->status.status);
+	EXPECT_FALSE(gh_can_read(vm.host));
+	/* What runs goes on for as long as it does not need the resource manager */
+	EXPECT_EQ(0, gh_expect_read(&other, 0, gh_dev(0, GUEST_DEV_SCRATCH), 8));
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(gh_live(true));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(EIO, WEXITSTATUS(status));
+
+	gh_vm_close(&vm);
+	gh_vm_close(&other);
+	EXPECT_GT(20000000, gh_now_us() - start);
+	EXPECT_EQ(self->offline + 2 * GUEST_PAGES, offline_pages());
+}
+
+TEST_HARNESS_MAIN
