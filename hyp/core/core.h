@@ -6,8 +6,10 @@
 #ifndef HYP_CORE_H
 #define HYP_CORE_H
 
+#include "../guest/psci.h"
+#include "../guest/sysregs.h"
+#include "../guest/vgic.h"
 #include "plat.h"
-#include "vgic.h"
 
 #define BIT(n)		(1ull << (n))
 #define MIN(a, b)	((a) < (b) ? (a) : (b))
@@ -234,14 +236,6 @@ extern struct stage2 host_s2;
 #define ABORT_SIZE(iss)		(1u << (((iss) >> 22) & 3))
 #define ABORT_ISV(iss)		(((iss) >> 24) & 1)
 
-/* A trapped system register, as ESR_EL2 describes it */
-#define SYSREG_ID(iss)		((iss) & 0x3ffc1e)
-#define SYSREG(op0, op1, crn, crm, op2)					\
-	((u32)(op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 |	\
-	 (crm) << 1)
-#define SYSREG_READ(iss)	((iss) & 1)
-#define SYSREG_RT(iss)		(((iss) >> 5) & 0x1f)
-
 u64 fault_ipa(void);
 u64 get_reg(const struct context *c, u32 n);
 void set_reg(struct context *c, u32 n, u64 val);
@@ -264,10 +258,7 @@ u64 psci_smc(u64 fn, u64 a1, u64 a2, u64 a3);
 bool psci_host(struct pcpu *p, u64 *x);
 bool psci_guest(struct vcpu *v, u64 *x);
 
-void idregs_init(void);
-bool idregs_is_id(u32 reg);
-u64 idregs_host(u32 reg);
-u64 idregs_guest(u32 reg);
+void idregs_read(void);
 
 /* --- host_gic.c ------------------------------------------------------------- */
 

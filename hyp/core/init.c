@@ -107,7 +107,7 @@ void hyp_main(void *fdt)
 		pcpus[i].stack_top = (u64)stack + STACK_SIZE;
 	}
 
-	idregs_init();
+	idregs_read();
 	gic_init();
 	rm_init();
 	fdt_prepare_host(fdt);

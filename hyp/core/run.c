@@ -32,19 +32,8 @@
 #define WFX_TI(iss)	((iss) & 3)
 #define TI_WFI		0
 
-#define SYSREG_OP0(reg)	((reg) >> 20 & 3)
-#define ICC_SGI1R	SYSREG(3, 0, 12, 11, 5)
-#define ICC_ASGI1R	SYSREG(3, 0, 12, 11, 6)
-#define ICC_SGI0R	SYSREG(3, 0, 12, 11, 7)
-#define ACTLR_EL1	SYSREG(3, 0, 1, 0, 1)
-#define LORSA_EL1	SYSREG(3, 0, 10, 4, 0)
-#define LORID_EL1	SYSREG(3, 0, 10, 4, 7)
-#define DC_ISW		SYSREG(1, 0, 7, 6, 2)
-#define DC_CSW		SYSREG(1, 0, 7, 10, 2)
-#define DC_CISW		SYSREG(1, 0, 7, 14, 2)
-
-#define EC_PAUTH	0x09
 #define EC_FP		0x07
+#define EC_PAUTH	0x09
 #define EC_SVE		0x19
 #define EC_SME		0x1d
 
@@ -324,9 +313,9 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x)
 
 /* --- traps of a running guest ------------------------------------------------------------ */
 
-static void guest_wfx(struct vcpu *v, u64 iss)
+static void guest_wfx(struct vcpu *v, u64 esr)
 {
-	if (WFX_TI(iss) != TI_WFI) {
+	if (WFX_TI(ESR_ISS(esr)) != TI_WFI) {
 		inject_undef(&v->ctx);
 		return;
 	}
@@ -336,39 +325,30 @@ static void guest_wfx(struct vcpu *v, u64 iss)
 		vcpu_sleep(v, 0, 1);
 }
 
-/* Reads as zero, ignores writes? */
-static bool is_razwi(u32 reg)
-{
-	switch (reg) {
-	case ACTLR_EL1:
-	case ICC_ASGI1R:
-	case ICC_SGI0R:
-	case DC_ISW:
-	case DC_CSW:
-	case DC_CISW:
-	case LORID_EL1:
-		return true;
-	}
-	return SYSREG_OP0(reg) == 2 ||			/* debug */
-	       (reg & ~SYSREG(0, 0, 0, 0, 3)) == LORSA_EL1;
-}
-
-static void guest_sysreg(struct vcpu *v, u64 iss)
+static void guest_sysreg_trap(struct vcpu *v, u64 iss)
 {
 	struct context *c = &v->ctx;
 	u32 reg = SYSREG_ID(iss);
+	bool read = SYSREG_READ(iss);
 	u64 rt = SYSREG_RT(iss);
+	enum sysreg_access access = guest_sysreg(reg, read);
 
-	if (reg == ICC_SGI1R && !SYSREG_READ(iss)) {
-		vgic_sgi1r(&v->guest->vgic, v->label, get_reg(c, rt));
-	} else if (idregs_is_id(reg) && SYSREG_READ(iss)) {
-		set_reg(c, rt, idregs_guest(reg));
-	} else if (is_razwi(reg)) {
-		if (SYSREG_READ(iss))
-			set_reg(c, rt, 0);
-	} else {
+	switch (access) {
+	case SYSREG_UNDEFINED:
 		inject_undef(c);
 		return;
+	case SYSREG_IDENTIFICATION:
+		set_reg(c, rt, idregs_guest(reg));
+		break;
+	case SYSREG_RAZWI:
+		if (read)
+			set_reg(c, rt, 0);
+		break;
+	case SYSREG_SGI_GROUP0:
+	case SYSREG_SGI_GROUP1:
+		vgic_sgi(&v->guest->vgic, v->label, get_reg(c, rt),
+			 access == SYSREG_SGI_GROUP1);
+		break;
 	}
 	c->pc += 4;
 }
@@ -380,7 +360,7 @@ static void guest_sync(struct vcpu *v)
 
 	switch (ESR_EC(esr)) {
 	case EC_WFX:
-		guest_wfx(v, iss);
+		guest_wfx(v, esr);
 		break;
 	case EC_SMC64:
 		v->ctx.pc += 4;
@@ -390,7 +370,7 @@ static void guest_sync(struct vcpu *v)
 		smccc_guest(v, iss);
 		break;
 	case EC_SYSREG:
-		guest_sysreg(v, iss);
+		guest_sysreg_trap(v, iss);
 		break;
 	case EC_IABT_LOW:
 	case EC_DABT_LOW:

@@ -239,6 +239,6 @@ struct test {
 };
 
 extern const struct test object_tests[], rpc_tests[], parcel_tests[], vm_tests[],
-	dt_tests[], debug_tests[];
+	dt_tests[], debug_tests[], vgic_tests[], guest_tests[];
 
 #endif /* HYP_TEST_H */

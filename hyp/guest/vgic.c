@@ -4,8 +4,8 @@
  * configured and where the interrupt stands; list registers are made from it
  * before a vCPU runs and folded back when it stops.
  *
- * A change that another vCPU makes to an interrupt which is in a running
- * vCPU's list register takes effect when that one stops.
+ * An interrupt in a list register of a running vCPU belongs to that one.  What
+ * others change about it takes effect when it stops, so it is told to.
  */
 #include <string.h>
 
@@ -89,7 +89,7 @@ static u32 cpu_of(const struct vgic_irq *irq, u32 cpu, u32 intid)
 {
 	if (intid < VGIC_PRIVATE)
 		return cpu;
-	return irq->active ? irq->owner : irq->target;
+	return irq->active || irq->in_lr ? irq->owner : irq->target;
 }
 
 static bool is_pending(const struct vgic_irq *irq)
@@ -113,7 +113,7 @@ static void changed(struct vgic *v, u32 cpu, u32 intid)
 		v->cpu[cpu].busy |= 1u << intid;
 	else
 		v->busy[intid / 32] |= 1u << (intid % 32);
-	if (wanted(v, irq) && target < v->nr_cpus && v->notify)
+	if ((wanted(v, irq) || irq->in_lr) && target < v->nr_cpus)
 		v->notify(v, target);
 }
 
@@ -146,16 +146,17 @@ void vgic_pulse(struct vgic *v, u32 cpu, u32 intid)
 	changed(v, cpu, intid);
 }
 
-/* ICC_SGI1R_EL1: affinity is linear, Aff0 is the vCPU's number. */
-void vgic_sgi1r(struct vgic *v, u32 self, u64 val)
+/* Affinity is linear, Aff0 is the vCPU's number. */
+void vgic_sgi(struct vgic *v, u32 self, u64 val, bool group1)
 {
 	u32 intid = val >> 24 & 0xf;
 	bool all_others = val >> 40 & 1;
 	bool elsewhere = (val & 0x00ff00ff00ff0000ull) || (val >> 44 & 0xf);
 
 	for (u32 cpu = 0; cpu < v->nr_cpus; cpu++) {
-		if (all_others ? cpu != self :
-				 !elsewhere && cpu < 16 && (val >> cpu & 1))
+		if (v->cpu[cpu].irq[intid].group1 != group1)
+			continue;
+		if (all_others ? cpu != self : !elsewhere && (val >> cpu & 1))
 			vgic_pulse(v, cpu, intid);
 	}
 }
@@ -167,15 +168,25 @@ void vgic_sync(struct vgic *v, u32 cpu, const u64 *lr, u32 nr)
 	for (u32 i = 0; i < nr; i++) {
 		struct vgic_irq *irq;
 		u32 intid = (u32)lr[i];
+		bool active;
 
 		/* An empty register that was used keeps its INTID. */
 		if (!lr[i] || intid >= VGIC_NR_IRQS)
 			continue;
 		irq = irq_at(v, cpu, intid);
-		irq->active = lr[i] & LR_ACTIVE;
+		if (!irq->in_lr)
+			continue;
+		active = lr[i] & LR_ACTIVE;
+		/* If others wrote it meanwhile, that counts. */
+		if (active != irq->lr_active)
+			irq->active = active;
 		if ((lr[i] & LR_PENDING) && irq->lr_latch)
 			irq->latch = true;
 		irq->lr_latch = false;
+		irq->in_lr = false;
+		/* It may have been sent elsewhere. */
+		if (cpu_of(irq, cpu, intid) != cpu)
+			changed(v, cpu, intid);
 	}
 }
 
@@ -213,7 +224,7 @@ static bool consider(struct vgic *v, u32 cpu, u32 intid, struct choice *best,
 			*more |= choose(best, nr, used, intid,
 					0x100u + irq->prio);
 	}
-	return is_pending(irq) || irq->active || irq->lr_latch;
+	return is_pending(irq) || irq->active || irq->in_lr;
 }
 
 static u64 make_lr(struct vgic *v, u32 cpu, u32 intid, u32 hw)
@@ -223,6 +234,8 @@ static u64 make_lr(struct vgic *v, u32 cpu, u32 intid, u32 hw)
 	u64 lr = intid | LR_PRIO(irq->prio);
 
 	irq->owner = (u8)cpu;
+	irq->in_lr = true;
+	irq->lr_active = irq->active;
 	if (irq->group1)
 		lr |= LR_GROUP1;
 	if (irq->active)
@@ -270,7 +283,8 @@ bool vgic_flush(struct vgic *v, u32 cpu, u64 *lr, u32 nr, u32 hw)
 
 static bool takes(const struct vgic *v, const struct vgic_irq *irq, u64 vmcr)
 {
-	return wanted(v, irq) && !irq->active && irq->prio < VMCR_PMR(vmcr) &&
+	return wanted(v, irq) && !irq->active && !irq->in_lr &&
+	       irq->prio < VMCR_PMR(vmcr) &&
 	       (vmcr & (irq->group1 ? VMCR_VENG1 : VMCR_VENG0));
 }
 
@@ -350,12 +364,14 @@ static void write_bits(struct vgic *v, u32 cpu, u32 reg, u32 first, u32 val)
 			irq->lr_latch = false;
 			break;
 		case GIC_ISACTIVER:
-			if (!irq->active)
+			if (!irq->active && !irq->in_lr)
 				irq->owner = first ? irq->target : (u8)cpu;
 			irq->active = irq->owner < v->nr_cpus;
+			irq->lr_active = false;
 			break;
 		case GIC_ICACTIVER:
 			irq->active = false;
+			irq->lr_active = true;
 			break;
 		}
 		changed(v, cpu, first + i);
@@ -458,7 +474,7 @@ static void gicd_write32(struct vgic *v, u32 off, u32 val)
 {
 	if (off == GICD_CTLR) {
 		v->ctlr = val & (CTLR_GRP0 | CTLR_GRP1);
-		for (u32 cpu = 0; cpu < v->nr_cpus && v->notify; cpu++)
+		for (u32 cpu = 0; cpu < v->nr_cpus; cpu++)
 			v->notify(v, cpu);
 	} else if (in_bank(off, false)) {
 		bank_write(v, 0, off, val);

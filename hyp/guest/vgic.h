@@ -23,7 +23,9 @@ struct vgic_irq {
 	bool latch;			/* pending until taken or cleared */
 	bool line;			/* level of the wire */
 	bool active;
-	bool lr_latch;			/* the latch moved to a list register */
+	bool in_lr;			/* in a list register of a running CPU ... */
+	bool lr_latch;			/* ... and the latch moved there */
+	bool lr_active;			/* ... with this state, to see a change */
 	u8 prio;
 	u8 owner;			/* CPU that has it active or in an LR */
 	u8 target;			/* SPIs: CPU it is routed to, or 0xff */
@@ -42,7 +44,7 @@ struct vgic {
 	struct vgic_cpu cpu[VGIC_MAX_CPUS];
 	struct vgic_irq spi[VGIC_NR_IRQS - VGIC_PRIVATE];
 	u32 busy[VGIC_NR_IRQS / 32 + 1];
-	/* An interrupt became pending for this CPU. */
+	/* This CPU has an interrupt to take, or one to take back. */
 	void (*notify)(struct vgic *v, u32 cpu);
 };
 
@@ -52,7 +54,8 @@ void vgic_add_cpu(struct vgic *v);
 void vgic_set_line(struct vgic *v, u32 cpu, u32 intid, bool level);
 void vgic_assert(struct vgic *v, u32 cpu, u32 intid);
 void vgic_pulse(struct vgic *v, u32 cpu, u32 intid);
-void vgic_sgi1r(struct vgic *v, u32 self, u64 val);
+/* A write to ICC_SGI1R_EL1, or, for group 0, to ICC_SGI0R_EL1 */
+void vgic_sgi(struct vgic *v, u32 self, u64 val, bool group1);
 
 /* Fold the list registers of a CPU that stopped back into the state. */
 void vgic_sync(struct vgic *v, u32 cpu, const u64 *lr, u32 nr);
