@@ -155,6 +155,7 @@ struct guest {
 	bool ended;			/* by itself, not by RM */
 	u32 nr_vcpus;
 	struct vcpu *vcpu[VGIC_MAX_CPUS];
+	struct vcpu *last[MAX_PCPUS];	/* that ran on each CPU */
 	struct vgic vgic;
 };
 

@@ -32,6 +32,10 @@
 #define WFX_TI(iss)	((iss) & 3)
 #define TI_WFI		0
 
+#define EC_CP15_32	0x03		/* these four: AArch32 at EL0 */
+#define EC_CP15_64	0x04
+#define EC_CP14_32	0x05
+#define EC_CP14_64	0x0c
 #define EC_FP		0x07
 #define EC_PAUTH	0x09
 #define EC_SVE		0x19
@@ -126,6 +130,22 @@ static void pause(struct pcpu *p, struct vcpu *v)
 	vgic_sync(&v->guest->vgic, v->label, v->ctx.gic.lr, gic_nr_lrs());
 }
 
+/*
+ * vCPUs of one guest share a VMID, but not what only one of them had in its
+ * TLB: to the guest each is a CPU of its own.
+ */
+static void flush_sibling(const struct pcpu *p, struct vcpu *v)
+{
+	struct vcpu **last = &v->guest->last[p->index];
+
+	if (*last && *last != v) {
+		asm volatile("tlbi vmalle1" : : : "memory");
+		dsb(nsh);
+		isb();
+	}
+	*last = v;
+}
+
 static void enter(struct pcpu *p, struct vcpu *v)
 {
 	el1_save(&p->host.el1);
@@ -136,6 +156,7 @@ static void enter(struct pcpu *p, struct vcpu *v)
 	p->current = &v->ctx;
 	v->pcpu = p;
 	guest_el2_setup(v);
+	flush_sibling(p, v);
 	el1_load(&v->ctx.el1);
 	fp_load(&v->ctx.fp);
 	p->entry_pc = v->ctx.pc;
@@ -319,7 +340,7 @@ static void guest_wfx(struct vcpu *v, u64 esr)
 		inject_undef(&v->ctx);
 		return;
 	}
-	v->ctx.pc += 4;
+	v->ctx.pc += esr & ESR_IL ? 4 : 2;
 	vcpu_sample_timers(v);
 	if (!vcpu_pending(v))
 		vcpu_sleep(v, 0, 1);
@@ -376,6 +397,10 @@ static void guest_sync(struct vcpu *v)
 	case EC_DABT_LOW:
 		guest_abort(v, esr);
 		break;
+	case EC_CP15_32:
+	case EC_CP15_64:
+	case EC_CP14_32:
+	case EC_CP14_64:
 	case EC_FP:
 	case EC_PAUTH:
 	case EC_SVE:
