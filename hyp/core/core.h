@@ -102,6 +102,7 @@ enum vcpu_state {
 	VCPU_MMIO_WRITE,
 	VCPU_HALTED,			/* after SYSTEM_OFF */
 	VCPU_RESET,			/* after SYSTEM_RESET or RESET2 */
+	VCPU_PAGE_FAULT,		/* newer firmware lets the host decide */
 	VCPU_FAULT,
 };
 
@@ -114,6 +115,7 @@ enum run_state {
 	RUN_VMMIO_READ = 4,
 	RUN_VMMIO_WRITE = 5,
 	RUN_FAULT = 6,
+	RUN_PAGE_FAULT = 7,
 	RUN_SYSTEM_RESET = 0x100,
 };
 
@@ -139,6 +141,18 @@ struct vcpu {
 		u8 rt, size;
 		bool sign_extend, is_64bit;
 	} mmio;
+	struct {
+		u64 esr, far;
+		bool inject;		/* as an abort, before it runs again */
+	} fault;
+};
+
+#define BOOT_XREGS 31
+
+/* Registers that are not what guest_start() makes of them */
+struct boot_regs {
+	u64 x[BOOT_XREGS], pc, sp[2];
+	u64 set;			/* a bit for each of the above */
 };
 
 struct stage2 {
@@ -152,6 +166,7 @@ struct guest {
 	struct guest_gic gic;
 	struct stage2 s2;
 	u64 vmmio_base, vmmio_size;
+	struct boot_regs boot;
 	bool ended;			/* by itself, not by RM */
 	u32 nr_vcpus;
 	struct vcpu *vcpu[VGIC_MAX_CPUS];
@@ -315,6 +330,7 @@ void guests_run_due(u64 now);
 void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x);
 void vcpu_sleep(struct vcpu *v, u64 type, u64 cause);
 void guest_abort(struct vcpu *v, u64 esr);
+void guest_abort_decided(struct vcpu *v);
 void vmmio_complete(struct vcpu *v, u64 val);
 
 /* --- inject.c: faults that a test asks for ------------------------------------------ */

@@ -42,6 +42,7 @@
 #define EC_SME		0x1d
 
 #define ERROR_BUSY	31u
+#define RESUME_FAULT	2u
 
 #define PSTATE_I	BIT(7)
 
@@ -146,25 +147,6 @@ static void flush_sibling(const struct pcpu *p, struct vcpu *v)
 	*last = v;
 }
 
-static void enter(struct pcpu *p, struct vcpu *v)
-{
-	el1_save(&p->host.el1);
-	fp_save(&p->host.fp);
-	timer_save(&p->host.timer);
-
-	p->vcpu = v;
-	p->current = &v->ctx;
-	v->pcpu = p;
-	guest_el2_setup(v);
-	flush_sibling(p, v);
-	el1_load(&v->ctx.el1);
-	fp_load(&v->ctx.fp);
-	p->entry_pc = v->ctx.pc;
-	p->extensions = 0;
-	p->slice_end = NEVER;
-	resume(p, v);
-}
-
 static bool extend_slice(struct pcpu *p, const struct vcpu *v)
 {
 	if (v->ctx.pc != p->entry_pc || p->extensions == MAX_EXTENSIONS)
@@ -207,6 +189,9 @@ static void set_state_result(struct vcpu *v, u64 *x)
 	case VCPU_RESET:
 		set_result(v, x, RUN_SYSTEM_RESET, v->data[0], v->data[1], 0);
 		break;
+	case VCPU_PAGE_FAULT:
+		set_result(v, x, RUN_PAGE_FAULT, v->data[0], v->data[1], 0);
+		break;
 	case VCPU_FAULT:
 		set_result(v, x, RUN_FAULT, 0, 0, 0);
 		break;
@@ -248,7 +233,45 @@ static void leave(struct pcpu *p, struct vcpu *v)
 	timer_arm(p, timer_deadline());
 }
 
+static void enter(struct pcpu *p, struct vcpu *v)
+{
+	el1_save(&p->host.el1);
+	fp_save(&p->host.fp);
+	timer_save(&p->host.timer);
+
+	p->vcpu = v;
+	p->current = &v->ctx;
+	v->pcpu = p;
+	guest_el2_setup(v);
+	flush_sibling(p, v);
+	el1_load(&v->ctx.el1);
+	fp_load(&v->ctx.fp);
+	guest_abort_decided(v);
+	p->entry_pc = v->ctx.pc;
+	p->extensions = 0;
+	p->slice_end = NEVER;
+	if (v->state == VCPU_RUNNABLE)
+		resume(p, v);
+	else
+		leave(p, v);
+}
+
 /* --- the hypercall --------------------------------------------------------------------- */
+
+/*
+ * What newer firmware does about a page fault.  Which of the two words says so
+ * is not known for certain, so each will do.
+ */
+static void resume_page_fault(struct vcpu *v, const u64 *x)
+{
+	if (x[2] > RESUME_FAULT || x[3] > RESUME_FAULT || x[4])
+		plat_violation("vcpu_run: %#lx, %#lx, %#lx is no answer to a page fault",
+			       x[2], x[3], x[4]);
+	if (v->state != VCPU_PAGE_FAULT)
+		return;
+	v->fault.inject = x[2] == RESUME_FAULT || x[3] == RESUME_FAULT;
+	v->state = VCPU_RUNNABLE;
+}
 
 /* Deployed hypervisors ignore resume words that have no meaning yet. */
 static void check_resume_words(const struct vcpu *v, const u64 *x)
@@ -289,7 +312,10 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x)
 		x[0] = ERROR_BUSY;
 		return;
 	}
-	check_resume_words(v, x);
+	if (v->last_run == RUN_PAGE_FAULT)
+		resume_page_fault(v, x);
+	else
+		check_resume_words(v, x);
 
 	if (v->exited) {
 		set_result(v, x, RUN_POWERED_OFF, 1, 0, 0);

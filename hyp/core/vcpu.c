@@ -101,11 +101,49 @@ void vcpu_power_on(struct vcpu *v, u64 pc, u64 arg)
 	vcpu_wake(v);
 }
 
+#define BOOT_PC		BOOT_XREGS
+#define BOOT_SP		(BOOT_PC + 1)
+
+bool guest_set_boot_reg(struct guest *g, u32 set, u32 index, u64 value)
+{
+	struct boot_regs *r = &g->boot;
+
+	if (set == 0 && index < BOOT_XREGS) {
+		r->x[index] = value;
+		r->set |= BIT(index);
+	} else if (set == 1 && !index) {
+		r->pc = value;
+		r->set |= BIT(BOOT_PC);
+	} else if (set == 2 && index < ARRAY_SIZE(r->sp)) {
+		r->sp[index] = value;
+		r->set |= BIT(BOOT_SP + index);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void apply_boot_regs(const struct boot_regs *r, struct context *c)
+{
+	for (u32 i = 0; i < BOOT_XREGS; i++) {
+		if (r->set & BIT(i))
+			c->x[i] = r->x[i];
+	}
+	if (r->set & BIT(BOOT_PC))
+		c->pc = r->pc;
+	if (r->set & BIT(BOOT_SP))
+		c->el1.sp_el0 = r->sp[0];
+	if (r->set & BIT(BOOT_SP + 1))
+		c->el1.sp_el1 = r->sp[1];
+}
+
 void guest_start(struct guest *g, u64 entry, u64 arg)
 {
 	for (u32 i = 0; i < g->nr_vcpus; i++) {
-		if (g->vcpu[i]->on_at_start)
-			vcpu_power_on(g->vcpu[i], entry, arg);
+		if (!g->vcpu[i]->on_at_start)
+			continue;
+		vcpu_power_on(g->vcpu[i], entry, arg);
+		apply_boot_regs(&g->boot, &g->vcpu[i]->ctx);
 	}
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guest's accesses that miss stage 2: to its GIC, to the window that the
- * host emulates, or an abort for the guest.
+ * host emulates, or an abort for the guest.  Newer firmware asks the host before
+ * it aborts.
  */
 #include "core.h"
 
@@ -63,7 +64,7 @@ static bool gic_access(struct vcpu *v, u64 ipa, bool write)
 }
 
 /* An abort in the vector of aborts would repeat for ever. */
-static void abort_guest(struct vcpu *v, u64 esr)
+static void abort_guest(struct vcpu *v, u64 esr, u64 far)
 {
 	u64 vector = read_sysreg(vbar_el1) + VECTOR_SYNC;
 
@@ -73,7 +74,29 @@ static void abort_guest(struct vcpu *v, u64 esr)
 		guest_ends(v->guest, GUEST_EXIT_FAULT, 0, 0);
 		return;
 	}
-	inject_abort(&v->ctx, esr, read_sysreg(far_el2));
+	inject_abort(&v->ctx, esr, far);
+}
+
+/* Where nothing is mapped or emulated */
+static void page_fault(struct vcpu *v, u64 esr)
+{
+	if (!rm_firmware_is_new()) {
+		abort_guest(v, esr, read_sysreg(far_el2));
+		return;
+	}
+	v->fault.esr = esr;
+	v->fault.far = read_sysreg(far_el2);
+	v->data[0] = fault_ipa();
+	v->data[1] = ESR_EC(esr) == EC_DABT_LOW && ABORT_WNR(ESR_ISS(esr));
+	v->state = VCPU_PAGE_FAULT;
+}
+
+/* The host had the choice; the guest's registers are live again. */
+void guest_abort_decided(struct vcpu *v)
+{
+	if (v->fault.inject)
+		abort_guest(v, v->fault.esr, v->fault.far);
+	v->fault.inject = false;
 }
 
 void guest_abort(struct vcpu *v, u64 esr)
@@ -82,9 +105,12 @@ void guest_abort(struct vcpu *v, u64 esr)
 	u64 iss = ESR_ISS(esr), ipa = fault_ipa();
 	bool write = ABORT_WNR(iss);
 
-	if (ESR_EC(esr) != EC_DABT_LOW || ABORT_S1PTW(iss) || !ABORT_ISV(iss) ||
-	    ABORT_FSC_TYPE(iss) != FSC_TRANSLATION) {
-		abort_guest(v, esr);
+	if (ABORT_FSC_TYPE(iss) != FSC_TRANSLATION) {
+		abort_guest(v, esr, read_sysreg(far_el2));
+		return;
+	}
+	if (ESR_EC(esr) != EC_DABT_LOW || ABORT_S1PTW(iss) || !ABORT_ISV(iss)) {
+		page_fault(v, esr);
 		return;
 	}
 
@@ -97,7 +123,7 @@ void guest_abort(struct vcpu *v, u64 esr)
 		return;
 	if (!inside(ipa, v->mmio.size, g->vmmio_base, g->vmmio_size)) {
 		v->state = VCPU_RUNNABLE;
-		abort_guest(v, esr);
+		page_fault(v, esr);
 		return;
 	}
 	v->data[0] = ipa;

@@ -88,7 +88,12 @@ bool guest_map(struct guest *g, u64 ipa, u64 pa, u64 size, u32 rights);
 void guest_unmap(struct guest *g, u64 ipa, u64 size);
 /* Accesses in [base, base + size) that miss stage 2 become VMMIO exits. */
 void guest_set_vmmio(struct guest *g, u64 base, u64 size);
-/* Power on the vCPUs that are on at start, with PC = entry and X0 = arg. */
+/*
+ * What a register of the vCPUs that are on at start begins with; false when
+ * there is no such register.  set 0: X0 to X30, 1: the PC, 2: SP_EL0, SP_EL1.
+ */
+bool guest_set_boot_reg(struct guest *g, u32 set, u32 index, u64 value);
+/* Power on those vCPUs; before it, PC = entry and X0 = arg are all they have. */
 void guest_start(struct guest *g, u64 entry, u64 arg);
 /* Begin to kill every vCPU; guest_stopped() says when the last has unwound. */
 void guest_kill(struct guest *g);
@@ -111,6 +116,8 @@ enum guest_exit {
 
 /* Called once at boot, before rm_host_dt() and before the host runs. */
 void rm_init(void);
+/* hyp.firmware=new: what later firmware does, as far as that is known */
+bool rm_firmware_is_new(void);
 /*
  * Edit the host's device tree: /hypervisor and its children, in the form
  * "hyp.dt=rm" (what the real RM writes) or "hyp.dt=upstream" (the binding's).
@@ -141,7 +148,8 @@ u64 rm_debug(u64 op, u64 a, u64 b);
  * Capability spaces.  Only the host has one.  Types and rights are the real
  * hypervisor's; errors are the values of ABI.md A.3 (0, 1, 33, 50 .. 53).
  */
-enum cap_type { CAP_NONE, CAP_MSGQUEUE, CAP_DOORBELL, CAP_VCPU };
+enum cap_type { CAP_NONE, CAP_MSGQUEUE, CAP_DOORBELL, CAP_VCPU, CAP_ADDRSPACE,
+		CAP_MEMEXTENT };
 
 #define CAP_RIGHT_MSGQ_SEND	(1u << 0)
 #define CAP_RIGHT_MSGQ_RECV	(1u << 1)

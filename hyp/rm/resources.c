@@ -14,6 +14,8 @@
 
 #define RES_BELL_TX	0u
 #define RES_VCPU	4u
+#define RES_MEMEXTENT	9u
+#define RES_ADDRSPACE	10u
 
 /* --- the host's interrupts ------------------------------------------------- */
 
@@ -153,6 +155,19 @@ static bool create_doorbell(struct vm *vm, struct vdev *d)
 	return true;
 }
 
+static bool create_mapping_caps(struct vm_config *cfg)
+{
+	while (cfg->n_mapping_caps < N_MAPPING_CAPS) {
+		u32 n = cfg->n_mapping_caps;
+
+		if (!cap_create(n ? CAP_MEMEXTENT : CAP_ADDRSPACE, 0, NULL,
+				&cfg->mapping_cap[n]))
+			return false;
+		cfg->n_mapping_caps++;
+	}
+	return true;
+}
+
 u32 resources_create(struct vm *vm)
 {
 	struct vm_config *cfg = vm->cfg;
@@ -187,6 +202,8 @@ u32 resources_create(struct vm *vm)
 		if (cfg->vdev[i].type == VDEV_DOORBELL &&
 		    !create_doorbell(vm, &cfg->vdev[i]))
 			return RM_NORESOURCE;
+	if (rm_firmware_is_new() && !create_mapping_caps(cfg))
+		return RM_NORESOURCE;
 	return RM_OK;
 }
 
@@ -202,6 +219,8 @@ void resources_disable(struct vm *vm)
 	for (u32 i = 0; i < vm->cfg->n_vdevs; i++)
 		if (vm->cfg->vdev[i].bell)
 			cap_disable(vm->cfg->vdev[i].capid, error);
+	for (u32 i = 0; i < vm->cfg->n_mapping_caps; i++)
+		cap_disable(vm->cfg->mapping_cap[i], error);
 }
 
 void resources_destroy(struct vm *vm)
@@ -217,6 +236,8 @@ void resources_destroy(struct vm *vm)
 	for (u32 i = 0; i < vm->cfg->n_vcpus; i++)
 		if (vm->cfg->vcpu[i].virq)
 			cap_delete(vm->cfg->vcpu[i].capid);
+	for (u32 i = 0; i < vm->cfg->n_mapping_caps; i++)
+		cap_delete(vm->cfg->mapping_cap[i]);
 	if (vm->guest)
 		guest_destroy(vm->guest);
 	vm->guest = NULL;
@@ -246,7 +267,7 @@ static void add_entry(struct reply *rep, u8 type, u16 partner, u32 label, u64 ca
 	put32(rep->data, get32(rep->data) + 1);
 }
 
-_Static_assert(4 + (MAX_VCPUS + MAX_VDEVS) * RES_ENTRY_SIZE <= RM_REPLY_MAX,
+_Static_assert(4 + (MAX_VCPUS + MAX_VDEVS + N_MAPPING_CAPS) * RES_ENTRY_SIZE <= RM_REPLY_MAX,
 	       "a full list fits");
 
 u32 vm_get_hyp_resources(const struct request *req, struct reply *rep)
@@ -271,5 +292,9 @@ u32 vm_get_hyp_resources(const struct request *req, struct reply *rep)
 		if (d->type == VDEV_DOORBELL)
 			add_entry(rep, RES_BELL_TX, vm->vmid, d->label, d->capid, 0);
 	}
+	/* The extents' labels say who they are for: guest, host, private, shared. */
+	for (u32 i = 0; i < vm->cfg->n_mapping_caps; i++)
+		add_entry(rep, i ? RES_MEMEXTENT : RES_ADDRSPACE, 0, i ? i - 1 : 0,
+			  vm->cfg->mapping_cap[i], 0);
 	return RM_OK;
 }

@@ -113,8 +113,16 @@ static const struct {
 	{ VM_GET_STATE,		4,	 vm_get_state },
 	{ VM_GET_HYP_RESOURCES,	4,	 vm_get_hyp_resources },
 	{ VM_GET_VMID,		0,	 vm_get_vmid },
+	{ VM_SET_BOOT_CONTEXT,	16,	 vm_set_boot_context },
 	{ VM_HOST_GET_TYPE,	0,	 vm_host_get_type },
 };
+
+static bool firmware_is_new;
+
+bool rm_firmware_is_new(void)
+{
+	return firmware_is_new;
+}
 
 u32 rm_dispatch(const struct request *req, struct reply *rep)
 {
@@ -123,6 +131,8 @@ u32 rm_dispatch(const struct request *req, struct reply *rep)
 	rep->len = 0;
 	if (debug_fail_request(req, &error))
 		return error;
+	if (req->id == VM_SET_BOOT_CONTEXT && !firmware_is_new)
+		return RM_UNIMPLEMENTED;
 	for (u32 i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		if (calls[i].id != req->id)
 			continue;
@@ -159,6 +169,10 @@ void rm_init(void)
 	random_state = (seed() + 1) * 0x9e3779b97f4a7c15UL;
 	if (!random_state)
 		random_state = 1;
+	firmware_is_new = is_option("firmware", "new");
+	if (!firmware_is_new && plat_option("firmware") &&
+	    !is_option("firmware", "2023"))
+		plat_panic("hyp.firmware=%s: it is 2023 or new", plat_option("firmware"));
 	cspace_init(is_option("capids", "zero"),
 		    rm_random(0, 0xffffffff) << 32 | rm_random(0, 0xffffffff),
 		    rm_random(0, 0xffff));

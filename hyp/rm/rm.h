@@ -47,6 +47,7 @@ enum rm_call {
 	VM_GET_STATE = 0x56000017,
 	VM_GET_HYP_RESOURCES = 0x56000020,
 	VM_GET_VMID = 0x56000024,
+	VM_SET_BOOT_CONTEXT = 0x56000031,
 	VM_HOST_GET_TYPE = 0x560000a0,
 };
 
@@ -216,6 +217,12 @@ struct vdev {
 	bool allocate;
 };
 
+/*
+ * Newer firmware: the address space and the four extents that memory moves
+ * between when a host maps it by hypercalls.  No call here uses them.
+ */
+#define N_MAPPING_CAPS	5u
+
 struct vm_vcpu {
 	char path[128];
 	bool on_at_start;
@@ -238,6 +245,8 @@ struct vm_config {
 	struct vm_vcpu vcpu[MAX_VCPUS];
 	u32 n_vdevs;
 	struct vdev vdev[MAX_VDEVS];
+	u32 n_mapping_caps;
+	u64 mapping_cap[N_MAPPING_CAPS];
 	u32 n_ranges;			/* of the guest's address space in use */
 	struct region range[MAX_RANGES];
 };
@@ -278,6 +287,7 @@ u32 vm_deallocate(const struct request *req, struct reply *rep);
 u32 vm_config_image(const struct request *req, struct reply *rep);
 u32 vm_auth_image(const struct request *req, struct reply *rep);
 u32 vm_init(const struct request *req, struct reply *rep);
+u32 vm_set_boot_context(const struct request *req, struct reply *rep);
 u32 vm_start(const struct request *req, struct reply *rep);
 u32 vm_stop(const struct request *req, struct reply *rep);
 u32 vm_reset(const struct request *req, struct reply *rep);

@@ -195,6 +195,23 @@ u32 vm_init(const struct request *req, struct reply *rep)
 	return error;
 }
 
+/* Newer firmware only: what a register of the boot vCPU begins with */
+u32 vm_set_boot_context(const struct request *req, struct reply *rep)
+{
+	struct vm *vm = vm_find(get16(req->data));
+
+	(void)rep;
+	if (!vm)
+		return RM_VMID_INVALID;
+	if (vm->state != VM_STATE_READY)
+		return RM_VM_STATE;
+	if (get32(req->data + 4) ||
+	    !guest_set_boot_reg(vm->guest, req->data[2], req->data[3],
+				get64(req->data + 8)))
+		return RM_ARGUMENT_INVALID;
+	return RM_OK;
+}
+
 /* --- START ------------------------------------------------------------------------ */
 
 static bool accept_image(struct vm *vm)

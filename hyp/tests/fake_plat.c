@@ -219,6 +219,14 @@ void guest_set_vmmio(struct guest *g, u64 base, u64 size)
 	g->vmmio_size = size;
 }
 
+bool guest_set_boot_reg(struct guest *g, u32 set, u32 index, u64 value)
+{
+	if (set > 2 || index > 30)
+		return false;
+	g->boot[set][index] = value;
+	return true;
+}
+
 void guest_start(struct guest *g, u64 entry, u64 arg)
 {
 	g->started = true;

@@ -9,7 +9,7 @@ bool test_failed;
 
 static const struct test *const groups[] = {
 	object_tests, rpc_tests, parcel_tests, vm_tests, dt_tests, debug_tests, vgic_tests,
-	guest_tests,
+	guest_tests, firmware_tests,
 };
 
 #define N_GROUPS (sizeof(groups) / sizeof(groups[0]))

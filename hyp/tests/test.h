@@ -43,6 +43,7 @@ struct guest {
 	bool started;
 	u64 entry;
 	u64 arg;
+	u64 boot[3][31];
 	bool killed;
 	u32 polls;			/* of guest_stopped() since the kill */
 	bool level[1024];
@@ -239,6 +240,6 @@ struct test {
 };
 
 extern const struct test object_tests[], rpc_tests[], parcel_tests[], vm_tests[],
-	dt_tests[], debug_tests[], vgic_tests[], guest_tests[];
+	dt_tests[], debug_tests[], vgic_tests[], guest_tests[], firmware_tests[];
 
 #endif /* HYP_TEST_H */
