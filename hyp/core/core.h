@@ -338,7 +338,8 @@ void vmmio_complete(struct vcpu *v, u64 val);
 bool inject_call_error(u32 number, u64 *x);
 bool inject_run_error(u64 *x);
 void inject_run_result(u64 *x);
-u64 core_debug(u64 op, u64 a, u64 b);
+u64 inject_debug(u64 op, u64 a, u64 b);
+void inject_from_options(void);
 
 /* --- door.c: how the test reaches it -------------------------------------------------- */
 

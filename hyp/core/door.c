@@ -9,8 +9,8 @@
  *	0x10 B
  *	0x18 RESULT
  *
- * Ops 0x000 to 0x0ff are those of rm/debug.c, the rest those of inject.c.  The
- * host's device tree tells the address, /hypervisor-debug.
+ * The host's device tree tells the address, /hypervisor-debug; README.md lists
+ * the ops.
  */
 #include <libfdt.h>
 
@@ -18,7 +18,6 @@
 
 #define DOOR		0x0b000000ull	/* where QEMU's virt has nothing */
 #define DOOR_SIZE	HYP_PAGE_SIZE
-#define CORE_OPS	0x100
 
 enum { REG_OP, REG_A, REG_B, REG_RESULT, NR_REGS };
 
@@ -66,9 +65,8 @@ bool door_access(struct pcpu *p, u64 ipa, u64 iss)
 	}
 	regs[reg] = get_reg(&p->host, rt);
 	if (reg == REG_OP) {
-		regs[REG_RESULT] = regs[REG_OP] < CORE_OPS ?
-			rm_debug(regs[REG_OP], regs[REG_A], regs[REG_B]) :
-			core_debug(regs[REG_OP], regs[REG_A], regs[REG_B]);
+		regs[REG_RESULT] = inject_debug(regs[REG_OP], regs[REG_A],
+						regs[REG_B]);
 		rm_poll();
 	}
 	return true;

@@ -113,6 +113,7 @@ void hyp_main(void *fdt)
 	fdt_prepare_host(fdt);
 	stage2_init_host();
 	door_init();
+	inject_from_options();
 	cpu_setup(p);
 
 	kernel = option_u64("kernel", KERNEL_ADDRESS);

@@ -1,21 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Faults of hypercalls that a test asks for: core_debug(op, a, b).
- *
- *   op			a			b
- *   0x100 ERROR	error of vcpu_run	how many runs
- *   0x101 STATE	state word X1		how many results
- *   0x102 SIZE		size of an MMIO exit	how many MMIO exits
- *   0x103 SPURIOUS	wake-up virq to raise	-
- *   0x104 CLEAR	forget all of the above and below
- *   0x105 CALL		hypercall		its error
- *   0x106 LEFT		-			-
- *
- * ERROR and CALL do nothing else; STATE and SIZE replace one word of a real
- * result.  "hypercall" is its number in bits 31:0 and how many calls of it to
- * let pass first in bits 63:32; one call fails, with zeroes for results.  LEFT
- * returns how many of the faults asked for have not come about yet.
- */
+/* Faults of hypercalls that a test asks for: README.md says what the ops are. */
 #include "core.h"
 
 enum op {
@@ -73,7 +57,7 @@ void inject_run_result(u64 *x)
 	applies(OP_STATE, &x[1]);
 }
 
-u64 core_debug(u64 op, u64 a, u64 b)
+static u64 core_debug(u64 op, u64 a, u64 b)
 {
 	u64 left = 0;
 
@@ -106,4 +90,25 @@ u64 core_debug(u64 op, u64 a, u64 b)
 		return left + call.armed;
 	}
 	return BAD;
+}
+
+u64 inject_debug(u64 op, u64 a, u64 b)
+{
+	return op < OP_ERROR ? rm_debug(op, a, b) : core_debug(op, a, b);
+}
+
+/* hyp.fault=OP,A,B:OP,A,B...: for what happens before there is a user space */
+void inject_from_options(void)
+{
+	const char *text = plat_option("fault");
+
+	while (text && *text) {
+		u64 op, a, b;
+		const char *rest = debug_parse(text, &op, &a, &b);
+
+		if (!rest || inject_debug(op, a, b) == BAD)
+			plat_panic("hyp.fault=%s: give OP,A,B of rm/debug.c or core/inject.c, more of them behind a colon",
+				   text);
+		text = rest;
+	}
 }

@@ -141,6 +141,8 @@ void rm_guest_exited(struct guest *g, enum guest_exit why, u64 reset_type,
  * is set (core/door.c); rm/debug.c lists the ops.
  */
 u64 rm_debug(u64 op, u64 a, u64 b);
+/* The first request in the text of hyp.fault; the rest of it, or NULL. */
+const char *debug_parse(const char *text, u64 *op, u64 *a, u64 *b);
 
 /* --- hypercalls that objects/ serves; core/ decodes registers and calls --- */
 

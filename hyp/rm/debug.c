@@ -1,30 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Faults that a test asks for, and numbers that it compares.
- *
- * rm_debug(op, a, b); the result is 0, a number, or all ones for a bad request:
- *
- *   op		a			b
- *   0x01 FAIL	message			RM error
- *   0x02 DROP	message			-
- *   0x03 DELAY	message			milliseconds
- *   0x04 TWICE	message			-
- *   0x05 CUT	message			bytes of payload that remain
- *   0x06 BREAK	message			RM error
- *   0x07 STUCK	number of RESETs that end in state b instead of RESET, or, if b
- *		is 0, never
- *   0x08 CLEAR	forget all of the above
- *   0x09 FLOOD	number			notification id
- *   0x20 ...	statistics: 0x20 parcels, 0x21 VMIDs, 0x22 host interrupts (with
- *		RM's own two), 0x23 capabilities (same), 0x24 bytes of heap in
- *		use, 0x25 requests, 0x26 pages in parcels, 0x27 replies and 0x28
- *		notifications that RM dropped, 0x29 rules that did not apply yet
- *
- * "message" is the id of a call (or of a notification, for DROP to CUT) in bits
- * 31:0 and how many of them to let pass first in bits 63:32.  Each rule applies
- * once.  FAIL answers without doing anything; BREAK fails a CONFIG_IMAGE, INIT or
- * START as when it fails on the way: the VM is in INIT_FAILED afterwards.
+ * Faults of the resource manager that a test asks for, and numbers that it
+ * compares: README.md says what the ops are.
  */
+#include <stdlib.h>
+
 #include "rm.h"
 
 enum op {
@@ -61,6 +41,32 @@ static struct rule {
 } rules[MAX_RULES];
 
 static u64 stuck_resets, stuck_state;
+
+/*
+ * Take one "OP,A,B" off the text, where A and B may be missing; the rest of it,
+ * behind a colon, or NULL when it is something else.
+ */
+const char *debug_parse(const char *text, u64 *op, u64 *a, u64 *b)
+{
+	u64 *numbers[] = { op, a, b };
+	u32 n = 0;
+
+	*op = 0;
+	*a = 0;
+	*b = 0;
+	do {
+		char *end;
+
+		text += n && *text == ',';
+		*numbers[n] = strtoul(text, &end, 0);
+		if (end == text)
+			return NULL;
+		text = end;
+	} while (*text == ',' && ++n < 3);
+	if (*text == ':' && text[1])
+		return text + 1;
+	return *text ? NULL : text;
+}
 
 static u64 add_rule(u32 op, u64 a, u64 b)
 {
@@ -140,7 +146,7 @@ u64 rm_debug(u64 op, u64 a, u64 b)
 
 static bool due(struct rule *r, u32 id)
 {
-	if (!r->op || r->id != id)
+	if (!r->op || (r->id && r->id != id))
 		return false;
 	if (!r->skip)
 		return true;

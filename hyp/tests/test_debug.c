@@ -21,6 +21,39 @@ static void fail_nth(void)
 	CHECK_EQ(vm_count(), 3);
 }
 
+static void fail_any(void)
+{
+	host_boot();
+	CHECK_EQ(rm_debug(1, next(0, 3), RM_NOMEM), 0);
+	CHECK_EQ(call_vmid(VM_ALLOCATE, 0), 0);
+	CHECK_EQ(call(VM_GET_VMID, NULL, 0), 0);
+	CHECK_EQ(call_vmid(VM_GET_STATE, 0x80), 0);
+	CHECK_EQ(call_vmid(VM_DEALLOCATE, 0x80), RM_NOMEM);
+	CHECK_EQ(call_vmid(VM_DEALLOCATE, 0x80), 0);
+	CHECK_EQ(rm_debug(2, next(0, 1), 0), 0);
+	CHECK_EQ(call(VM_GET_VMID, NULL, 0), 0);
+	CHECK_EQ(call(VM_HOST_GET_TYPE, NULL, 0), NO_REPLY);
+}
+
+static void parse(void)
+{
+	static const char *const bad[] = {
+		"", ",", "x", "1,", "1,,2", "1,2,3,4", "1:", "1,2 3", ":1", "1;2",
+	};
+	const char *text = "1,0x556000001,5:0x105,18,31:8";
+	u64 op, a, b;
+
+	text = debug_parse(text, &op, &a, &b);
+	CHECK(op == 1 && a == 0x556000001 && b == 5);
+	CHECK_EQ(text[0], '0');
+	text = debug_parse(text, &op, &a, &b);
+	CHECK(op == 0x105 && a == 18 && b == 31);
+	text = debug_parse(text, &op, &a, &b);
+	CHECK(op == 8 && !a && !b && !*text);
+	for (u32 i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(!debug_parse(bad[i], &op, &a, &b));
+}
+
 static void fail_leaves_state(void)
 {
 	struct setup s;
@@ -351,6 +384,8 @@ static void random_requests(void)
 
 const struct test debug_tests[] = {
 	{ "debug_fail_nth", fail_nth },
+	{ "debug_fail_any", fail_any },
+	{ "debug_parse", parse },
 	{ "debug_fail_leaves_state", fail_leaves_state },
 	{ "debug_break_changes_state", break_changes_state },
 	{ "debug_replies", replies },
