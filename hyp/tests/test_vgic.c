@@ -348,6 +348,11 @@ static void level(void)
 	run_cpu(0);
 	CHECK_EQ(take(0), NONE);
 
+	vgic_set_line(&v, 0, 41, true);
+	CHECK(vgic_pending(&v, 0, VMCR));
+	vgic_set_line(&v, 0, 41, false);
+	CHECK(!spi_bit(ISPENDR, 41) && !vgic_pending(&v, 0, VMCR));
+
 	/* a pulse, and software, count once even here */
 	vgic_pulse(&v, 0, 41);
 	run_cpu(0);
