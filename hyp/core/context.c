@@ -33,9 +33,12 @@ void el1_save(struct el1_regs *r)
 #undef X
 }
 
+/* QEMU drops every translation at a write to some of these, EL2's as well. */
 void el1_load(const struct el1_regs *r)
 {
-#define X(reg) write_sysreg(reg, r->reg);
+#define X(reg)								\
+	if (read_sysreg(reg) != r->reg)					\
+		write_sysreg(reg, r->reg);
 	EL1_REGS(X)
 #undef X
 }

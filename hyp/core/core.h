@@ -317,7 +317,6 @@ u64 timer_deadline(void);
 
 /* --- vcpu.c, run.c, vmmio.c ----------------------------------------------------- */
 
-extern struct guest *guests[MAX_GUESTS];
 void vcpu_power_on(struct vcpu *v, u64 pc, u64 arg);
 void vcpu_wake(struct vcpu *v);
 void vcpu_sample_timers(struct vcpu *v);

@@ -5,6 +5,7 @@
 #include "core.h"
 
 #define HCR_HOST	(BIT(0) |	/* VM */			\
+			 BIT(2) |	/* PTW, as for guests */	\
 			 BIT(3) |	/* FMO */			\
 			 BIT(4) |	/* IMO */			\
 			 BIT(18) |	/* TID3 */			\

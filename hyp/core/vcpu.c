@@ -8,7 +8,8 @@
 #define UNWIND_MIN_US	50u
 #define UNWIND_SPAN_US	400u
 
-struct guest *guests[MAX_GUESTS];
+static struct guest *guests[MAX_GUESTS];
+static u32 guest_slots;			/* that were ever in use */
 
 static struct guest *guest_of(struct vgic *vgic)
 {
@@ -43,6 +44,8 @@ struct guest *guest_create(u16 vmid, const struct guest_gic *gic)
 	g->gic = *gic;
 	vgic_init(&g->vgic, vgic_notify);
 	guests[slot] = g;
+	if (slot == guest_slots)
+		guest_slots++;
 	return g;
 }
 
@@ -253,7 +256,7 @@ bool guest_stopped(struct guest *g)
 
 void guest_destroy(struct guest *g)
 {
-	for (u32 i = 0; i < MAX_GUESTS; i++) {
+	for (u32 i = 0; i < guest_slots; i++) {
 		if (guests[i] == g)
 			guests[i] = NULL;
 	}
@@ -273,7 +276,7 @@ u64 guests_deadline(void)
 {
 	u64 next = NEVER;
 
-	for (u32 i = 0; i < MAX_GUESTS; i++) {
+	for (u32 i = 0; i < guest_slots; i++) {
 		for (u32 j = 0; guests[i] && j < guests[i]->nr_vcpus; j++) {
 			const struct vcpu *v = guests[i]->vcpu[j];
 			u64 when = v->killed ? v->unwound : v->deadline;
@@ -288,7 +291,7 @@ void guests_run_due(u64 now)
 {
 	bool poll = false;
 
-	for (u32 i = 0; i < MAX_GUESTS; i++) {
+	for (u32 i = 0; i < guest_slots; i++) {
 		for (u32 j = 0; guests[i] && j < guests[i]->nr_vcpus; j++) {
 			struct vcpu *v = guests[i]->vcpu[j];
 

@@ -109,10 +109,12 @@ static void changed(struct vgic *v, u32 cpu, u32 intid)
 	struct vgic_irq *irq = irq_at(v, cpu, intid);
 	u32 target = cpu_of(irq, cpu, intid);
 
-	if (intid < VGIC_PRIVATE)
+	if (intid < VGIC_PRIVATE) {
 		v->cpu[cpu].busy |= 1u << intid;
-	else
+	} else {
 		v->busy[intid / 32] |= 1u << (intid % 32);
+		v->busy_words |= 1u << (intid / 32);
+	}
 	if ((wanted(v, irq) || irq->in_lr) && target < v->nr_cpus)
 		v->notify(v, target);
 }
@@ -266,7 +268,9 @@ bool vgic_flush(struct vgic *v, u32 cpu, u64 *lr, u32 nr, u32 hw)
 		if (!consider(v, cpu, intid, best, nr, &used, &more))
 			c->busy &= ~(1u << intid);
 	}
-	for (u32 word = 1; word <= VGIC_NR_IRQS / 32; word++) {
+	for (u32 words = v->busy_words; words; words &= words - 1) {
+		u32 word = (u32)__builtin_ctz(words);
+
 		for (u32 rest = v->busy[word]; rest; rest &= rest - 1) {
 			u32 bit = (u32)__builtin_ctz(rest);
 
@@ -274,6 +278,8 @@ bool vgic_flush(struct vgic *v, u32 cpu, u64 *lr, u32 nr, u32 hw)
 				      &more))
 				v->busy[word] &= ~(1u << bit);
 		}
+		if (!v->busy[word])
+			v->busy_words &= ~(1u << word);
 	}
 
 	for (u32 i = 0; i < nr; i++)
@@ -294,7 +300,9 @@ bool vgic_pending(struct vgic *v, u32 cpu, u64 vmcr)
 		if (takes(v, &v->cpu[cpu].irq[__builtin_ctz(rest)], vmcr))
 			return true;
 	}
-	for (u32 word = 1; word <= VGIC_NR_IRQS / 32; word++) {
+	for (u32 words = v->busy_words; words; words &= words - 1) {
+		u32 word = (u32)__builtin_ctz(words);
+
 		for (u32 rest = v->busy[word]; rest; rest &= rest - 1) {
 			u32 intid = word * 32 + (u32)__builtin_ctz(rest);
 			struct vgic_irq *irq = irq_at(v, cpu, intid);

@@ -44,6 +44,7 @@ struct vgic {
 	struct vgic_cpu cpu[VGIC_MAX_CPUS];
 	struct vgic_irq spi[VGIC_NR_IRQS - VGIC_PRIVATE];
 	u32 busy[VGIC_NR_IRQS / 32 + 1];
+	u32 busy_words;			/* a bit for each that is not 0 */
 	/* This CPU has an interrupt to take, or one to take back. */
 	void (*notify)(struct vgic *v, u32 cpu);
 };

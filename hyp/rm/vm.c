@@ -8,7 +8,11 @@
 
 #define STOP_FORCE	1u
 
-static struct vm *vms[VMID_DYNAMIC_LAST + 1];
+#define MAX_VMS		(VMID_STATIC_LAST - VMID_STATIC_FIRST + 1 +	\
+			 VMID_DYNAMIC_LAST - VMID_DYNAMIC_FIRST + 1)
+
+static struct vm *vms[MAX_VMS];		/* in order of creation */
+static u32 n_vms;
 
 /* The VM that RM is killing, and the request that asked for it, if any. */
 static struct {
@@ -19,16 +23,15 @@ static struct {
 
 struct vm *vm_find(u32 vmid)
 {
-	return vmid <= VMID_DYNAMIC_LAST ? vms[vmid] : NULL;
+	for (u32 i = 0; i < n_vms; i++)
+		if (vms[i]->vmid == vmid)
+			return vms[i];
+	return NULL;
 }
 
 u32 vm_count(void)
 {
-	u32 n = 0;
-
-	for (u32 i = 0; i <= VMID_DYNAMIC_LAST; i++)
-		n += vms[i] != NULL;
-	return n;
+	return n_vms;
 }
 
 void vm_set_state(struct vm *vm, enum vm_state state)
@@ -53,11 +56,11 @@ u32 vm_allocate(const struct request *req, struct reply *rep)
 
 	if (pick) {
 		vmid = VMID_DYNAMIC_FIRST;
-		while (vmid <= VMID_DYNAMIC_LAST && vms[vmid])
+		while (vmid <= VMID_DYNAMIC_LAST && vm_find(vmid))
 			vmid++;
 		if (vmid > VMID_DYNAMIC_LAST)
 			return RM_NORESOURCE;
-	} else if (vmid < VMID_STATIC_FIRST || vmid > VMID_STATIC_LAST || vms[vmid]) {
+	} else if (vmid < VMID_STATIC_FIRST || vmid > VMID_STATIC_LAST || vm_find(vmid)) {
 		return RM_NORESOURCE;
 	}
 
@@ -67,7 +70,7 @@ u32 vm_allocate(const struct request *req, struct reply *rep)
 	vm->vmid = (u16)vmid;
 	vm->state = VM_STATE_LOAD;
 	vm->peer = true;
-	vms[vmid] = vm;
+	vms[n_vms++] = vm;
 	if (pick) {
 		put32(rep->data, vmid);
 		rep->len = 4;
@@ -79,6 +82,7 @@ u32 vm_deallocate(const struct request *req, struct reply *rep)
 {
 	u16 vmid = get16(req->data);
 	struct vm *vm = vm_find(vmid);
+	u32 i;
 
 	(void)rep;
 	if (!vm)
@@ -88,7 +92,10 @@ u32 vm_deallocate(const struct request *req, struct reply *rep)
 		return RM_VM_STATE;
 	if (parcel_next(NULL, vmid))
 		plat_log("rm: VM %u is deallocated while parcels still name it", vmid);
-	vms[vmid] = NULL;
+	for (n_vms--, i = 0; vms[i] != vm; i++)
+		;
+	for (; i < n_vms; i++)
+		vms[i] = vms[i + 1];
 	rm_free(vm);
 	return RM_OK;
 }
@@ -312,8 +319,8 @@ void rm_guest_exited(struct guest *g, enum guest_exit why, u64 reset_type, u64 c
 {
 	struct vm *vm = NULL;
 
-	for (u32 i = 0; i <= VMID_DYNAMIC_LAST && !vm; i++)
-		if (vms[i] && vms[i]->guest == g)
+	for (u32 i = 0; i < n_vms && !vm; i++)
+		if (vms[i]->guest == g)
 			vm = vms[i];
 	if (!vm || vm->state != VM_STATE_RUNNING || vm->exit_due || kill.vm == vm)
 		return;
@@ -492,11 +499,9 @@ void vm_poll(u64 now)
 		}
 		finish_kill();
 	}
-	for (u32 i = 0; i <= VMID_DYNAMIC_LAST; i++) {
+	for (u32 i = 0; i < n_vms; i++) {
 		struct vm *vm = vms[i];
 
-		if (!vm)
-			continue;
 		if (vm->reset_stage && vm->reset_due <= now)
 			reset_step(vm, now);
 		if (vm->exit_due && vm->exit_due <= now && !kill.vm) {
@@ -512,11 +517,9 @@ u64 vm_deadline(void)
 
 	if (kill.vm)
 		return kill_due;
-	for (u32 i = 0; i <= VMID_DYNAMIC_LAST; i++) {
+	for (u32 i = 0; i < n_vms; i++) {
 		const struct vm *vm = vms[i];
 
-		if (!vm)
-			continue;
 		if (vm->reset_stage && vm->reset_due < due)
 			due = vm->reset_due;
 		if (vm->exit_due && vm->exit_due < due)
