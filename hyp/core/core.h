@@ -290,6 +290,7 @@ void gic_save(struct gic_regs *g);
 void gic_load(const struct gic_regs *g, u64 hcr);
 u32 gic_nr_lrs(void);
 void gic_kick(struct pcpu *p);
+void gic_wait_for_kick(void);
 /* Acknowledge what is pending; true if any of it is for the host. */
 bool gic_ack(struct pcpu *p);
 bool host_gic_pending(const struct pcpu *p);
@@ -356,6 +357,7 @@ int core_snprintf(char *buf, size_t size, const char *fmt, ...)
 /* --- lock.c ------------------------------------------------------------------------ */
 
 void hyp_lock(void);
+void hyp_lock_early(void);
 void hyp_unlock(void);
 
 #endif /* HYP_CORE_H */

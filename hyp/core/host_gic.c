@@ -55,6 +55,10 @@
 #define LR_INTID(lr)	((u32)(lr))
 #define LR_PINTID(lr)	((u32)((lr) >> 32) & 0x3ff)
 
+#define PRIO_KICK	0x00
+#define PRIO_ONLY_KICK	0x08
+#define PRIO_OWN	0x80
+
 #define FIRST_SPECIAL	1020u
 #define FIRST_LPI	8192u
 
@@ -148,7 +152,8 @@ void gic_init_cpu(struct pcpu *p)
 	*reg32(sgi + GIC_IGROUPR) |= OWN_PRIVATE;
 	for (u32 i = 0; i < 32; i++) {
 		if (OWN_PRIVATE & BIT(i))
-			((volatile u8 *)(sgi + GIC_IPRIORITYR))[i] = 0x80;
+			((volatile u8 *)(sgi + GIC_IPRIORITYR))[i] =
+				i == SGI_KICK ? PRIO_KICK : PRIO_OWN;
 	}
 	*reg32(sgi + GIC_ISENABLER) = OWN_PRIVATE;
 
@@ -169,6 +174,29 @@ void gic_kick(struct pcpu *p)
 		     (m >> 32 & 0xff) << 48 | (m >> 16 & 0xff) << 32 |
 		     (m >> 8 & 0xff) << 16 | (m >> 4 & 0xf) << 44 |
 		     (u64)SGI_KICK << 24 | BIT(m & 0xf));
+	isb();
+}
+
+/*
+ * Sleep until a kick.  What else is pending, and brought the CPU here maybe,
+ * would end the sleep at once: for so long nothing else is urgent enough.
+ */
+void gic_wait_for_kick(void)
+{
+	u64 pmr = read_sysreg(icc_pmr_el1), hcr = read_sysreg(ich_hcr_el2);
+
+	write_sysreg(ich_hcr_el2, 0);
+	write_sysreg(icc_pmr_el1, PRIO_ONLY_KICK);
+	isb();
+	asm volatile("wfi" : : : "memory");
+	if ((read_sysreg(icc_iar1_el1) & 0xffffff) == SGI_KICK) {
+		isb();
+		write_sysreg(icc_eoir1_el1, SGI_KICK);
+		isb();
+		write_sysreg(icc_dir_el1, SGI_KICK);
+	}
+	write_sysreg(icc_pmr_el1, pmr);
+	write_sysreg(ich_hcr_el2, hcr);
 	isb();
 }
 

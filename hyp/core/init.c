@@ -53,7 +53,7 @@ void pcpu_start_host(struct pcpu *p)
 
 void hyp_secondary(struct pcpu *p)
 {
-	hyp_lock();
+	hyp_lock_early();
 	cpu_setup(p);
 	pcpu_start_host(p);
 }
@@ -90,7 +90,7 @@ void hyp_main(void *fdt)
 	struct pcpu *p;
 	u64 kernel;
 
-	hyp_lock();
+	hyp_lock_early();
 	fdt_read_machine(fdt);
 	map_ram();
 	heap_init();

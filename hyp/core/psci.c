@@ -53,7 +53,7 @@ static void host_cpu_off(struct pcpu *p)
 	write_sysreg(icc_igrpen1_el1, 0);
 	hyp_unlock();
 	psci_smc(PSCI_CPU_OFF, 0, 0, 0);
-	hyp_lock();
+	hyp_lock_early();
 	plat_panic("CPU %u came back from CPU_OFF", p->index);
 }
 
