@@ -336,6 +336,7 @@ void vmmio_complete(struct vcpu *v, u64 val);
 /* --- inject.c: faults that a test asks for ------------------------------------------ */
 
 bool inject_call_error(u32 number, u64 *x);
+bool inject_lent_abort(void);
 bool inject_run_error(u64 *x);
 void inject_run_result(u64 *x);
 u64 inject_debug(u64 op, u64 a, u64 b);

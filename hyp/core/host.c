@@ -63,7 +63,6 @@ static void host_sysreg(struct pcpu *p, u64 iss)
 static void host_abort(struct pcpu *p, u64 esr)
 {
 	struct context *c = &p->host;
-	const char *lent = plat_option("lent");
 	u64 iss = ESR_ISS(esr);
 	bool data = ESR_EC(esr) == EC_DABT_LOW;
 	u64 ipa = fault_ipa();
@@ -77,7 +76,7 @@ static void host_abort(struct pcpu *p, u64 esr)
 		plat_violation("the host touched %#lx, where it has nothing: EL%lu, PC %#lx, %s",
 			       ipa, c->pstate >> 2 & 3, c->pc,
 			       !data ? "fetch" : ABORT_WNR(iss) ? "write" : "read");
-	if (!lent || strcmp(lent, "abort"))
+	if (!inject_lent_abort())
 		plat_violation("the host touched lent memory: IPA %#lx, EL%lu, PC %#lx, %s",
 			       ipa, c->pstate >> 2 & 3, c->pc,
 			       !data ? "fetch" : ABORT_WNR(iss) ? "write" : "read");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Faults of hypercalls that a test asks for: README.md says what the ops are. */
+#include <string.h>
+
 #include "core.h"
 
 enum op {
@@ -10,6 +12,7 @@ enum op {
 	OP_CLEAR,
 	OP_CALL,
 	OP_LEFT,
+	OP_LENT,
 };
 
 #define BAD	(~0ull)
@@ -23,6 +26,8 @@ static struct {
 	u32 number, skip;
 	u64 error;
 } call;
+
+static bool lent_abort;
 
 static bool applies(enum op op, u64 *value)
 {
@@ -43,6 +48,14 @@ bool inject_call_error(u32 number, u64 *x)
 	x[2] = 0;
 	x[3] = 0;
 	return true;
+}
+
+/* Is a touch of lent memory an abort, and not the end of the test? */
+bool inject_lent_abort(void)
+{
+	const char *lent = plat_option("lent");
+
+	return lent_abort || (lent && !strcmp(lent, "abort"));
 }
 
 bool inject_run_error(u64 *x)
@@ -88,6 +101,9 @@ static u64 core_debug(u64 op, u64 a, u64 b)
 		for (u32 i = 0; i < ARRAY_SIZE(rules); i++)
 			left += rules[i].count;
 		return left + call.armed;
+	case OP_LENT:
+		lent_abort = a;
+		return 0;
 	}
 	return BAD;
 }
