@@ -3,7 +3,7 @@
 # The front door.  Every target is a script or two; "make help" lists them.
 
 # The scripts take these from the environment, however they were given.
-export BUILD LINUX LINUX_REF KERNEL HYPVM CONFIG TREE BASE VERBOSE
+export BUILD LINUX LINUX_REF KERNEL HYPVM CONFIG TREE BASE VERBOSE CPUS MEM
 CONFIG ?= plain
 
 MAKEFLAGS += --no-print-directory
@@ -18,8 +18,12 @@ help: ## this list
 boot: ## build everything, run a guest in a host in QEMU, verdict (HYPVM=, CONFIG=)
 	@scripts/apply-build-boot.sh boot
 
+.PHONY: guest
+guest: ## boot Linux as a guest, check it from the inside (CPUS=, MEM=, INTERACTIVE=1, HYPVM=)
+	@scripts/apply-build-boot.sh $(if $(INTERACTIVE),console,guest)
+
 .PHONY: shell
-shell: ## a shell in the hosting Linux, the sample VMM in /gunyah (HYPVM=, CONFIG=)
+shell: ## a shell in the hosting Linux, VMMs in /gunyah and /guest (HYPVM=, CONFIG=)
 	@scripts/apply-build-boot.sh shell
 
 .PHONY: selftest
@@ -58,4 +62,6 @@ distclean: ## remove build/ altogether
 #: LINUX_REF=REF        this commit (default: the tag of the pinned version)
 #: KERNEL=VERSION       another kernel of scripts/kernel.pin
 #: BUILD=DIR            everything generated goes there instead of build/
+#: CPUS=N MEM=SIZE      of the Linux guest: 1 to 8, and MiB with an M
+#: INTERACTIVE=1        make guest: the guest's console on this terminal
 #: VERBOSE=1            the whole console on the screen

@@ -14,6 +14,12 @@ fi
 scripts/deps boot
 scripts/fetch
 scripts/apply
-[ "${1:-boot}" != shell ] || scripts/busybox
+case ${1:-boot} in
+shell | guest* | console)
+	scripts/busybox
+	# The kernel of the guest
+	[ "${CONFIG:-plain}" = plain ] || scripts/build plain
+	;;
+esac
 scripts/build "${CONFIG:-plain}"
 scripts/boot "${1:-boot}" "${CONFIG:-plain}"

@@ -7,15 +7,16 @@
  *
  *	NAME SECONDS COMMAND [ARGUMENT]...
  *
- * Each command runs as a child with that time limit.  Exit status 0 passes, 4
- * skips, everything else fails.  When its output is KTAP the tests in it are
+ * Each command runs as a child with that time limit.  A word "$WORD" of it is
+ * what WORD= gave on the kernel command line.  Exit status 0 passes, 4 skips,
+ * everything else fails.  When its output is KTAP the tests in it are
  * counted instead, and they have to agree with the plan the output announced
  * and with the exit status.  A command that begins with ':' is one of the
  * checks in this file.
  *
  * The totals go to the console and to the virtio port named "result", with
  * the word that run= gave, and the machine is powered off.  test=shell starts
- * a shell instead.
+ * a shell instead, and test=console a Linux guest with a shell.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -91,10 +92,9 @@ static void mount_all(void)
 }
 
 /* The value of NAME= in the kernel command line, or fallback. */
-static const char *cmdline_option(const char *name, const char *fallback)
+static char *cmdline_option(const char *name, char *fallback)
 {
-	static char line[4096];
-	char copy[sizeof(line)];
+	char copy[4096];
 	size_t len = strlen(name);
 	char *word, *save;
 	FILE *f = fopen("/proc/cmdline", "r");
@@ -107,10 +107,8 @@ static const char *cmdline_option(const char *name, const char *fallback)
 
 	for (word = strtok_r(copy, " \n", &save); word;
 	     word = strtok_r(NULL, " \n", &save)) {
-		if (!strncmp(word, name, len) && word[len] == '=') {
-			strcpy(line, word + len + 1);
-			return strdup(line);
-		}
+		if (!strncmp(word, name, len) && word[len] == '=')
+			return strdup(word + len + 1);
 	}
 	return fallback;
 }
@@ -459,7 +457,7 @@ static unsigned int run_plan(const char *test, bool count_only)
 		line[strcspn(line, "#\n")] = '\0';
 		for (word = strtok_r(line, " \t", &save); word && n < MAX_ARGS;
 		     word = strtok_r(NULL, " \t", &save))
-			argv[n++] = word;
+			argv[n++] = word[0] == '$' ? cmdline_option(word + 1, "") : word;
 		argv[n] = NULL;
 		if (n < 3)
 			continue;
@@ -499,11 +497,11 @@ static void report(const char *run)
 		closedir(dir);
 }
 
-static void shell(void)
+/* Until it ends; somebody sits at the terminal */
+static void run_at_terminal(char **argv)
 {
-	char *const argv[] = { "sh", "-l", NULL };
 	char *const envp[] = {
-		"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=linux",
+		"PATH=/bin:/sbin:/usr/bin:/usr/sbin:/guest", "HOME=/", "TERM=linux",
 		"PS1=host# ", NULL
 	};
 	pid_t pid = fork();
@@ -511,12 +509,34 @@ static void shell(void)
 	if (!pid) {
 		setsid();
 		ioctl(STDIN_FILENO, TIOCSCTTY, 1);
-		execve("/bin/busybox", argv, envp);
-		printf("init: /bin/busybox: %s\n", strerror(errno));
+		execve(argv[0], argv, envp);
+		printf("init: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
 	while (waitpid(-1, NULL, 0) != pid)
 		;
+}
+
+static void shell(void)
+{
+	char *argv[] = { "/bin/busybox", "sh", "-l", NULL };
+
+	run_at_terminal(argv);
+}
+
+static void console(void)
+{
+	char *argv[] = {
+		"/guest/vmm", "--kernel", "/guest/Image", "--initrd", "/guest/initrd",
+		"--append", "quiet panic=-1 session=shell", "--disk", "/tmp/disk", "--raw",
+		"--cpus", cmdline_option("guest_cpus", "1"),
+		"--mem", cmdline_option("guest_mem", "256M"), NULL
+	};
+	int fd = open("/tmp/disk", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || ftruncate(fd, 64 << 20))
+		printf("init: /tmp/disk: %s\n", strerror(errno));
+	run_at_terminal(argv);
 }
 
 int main(void)
@@ -532,6 +552,10 @@ int main(void)
 
 	if (!strcmp(test, "shell")) {
 		shell();
+		power_off();
+	}
+	if (!strcmp(test, "console")) {
+		console();
 		power_off();
 	}
 

@@ -1,0 +1,630 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Linux guests under tests/vmm, each at a terminal of its own, with somebody at
+ * the keyboard: this program. It runs in the host, reports KTAP, and shows what
+ * the guests say as comments.
+ *
+ *	session check CPUS MIB	what tests/guest/init finds, and the disk afterwards
+ *	session ends		each way to end a guest: status, and the terminal
+ *	session pair		two guests at once, one of them killed
+ *	session repeat N	one after the other: nothing is left of them
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VMM		"/guest/vmm"
+#define KERNEL		"/guest/Image"
+#define INITRD		"/guest/initrd"
+#define DISK_MIB	64
+
+/* Within this, on two cores and under emulation, a guest reaches its init */
+#define BOOT_SECONDS	60
+/* And this is for anything else that is waited for */
+#define SECONDS		120
+
+/* Exit status of the VMM */
+enum { POWERED_OFF = 0, FAILED = 100, RESET = 101, CRASHED = 102 };
+
+#define READY		"runs its init"
+
+struct guest {
+	char name[16];
+	char disk[32];
+	pid_t pid;
+	/* Of its terminal: this end, and that of the VMM */
+	int keyboard;
+	int terminal;
+	struct termios before;
+	/* Of its output: the line at the end, and the lines since the last wait */
+	char line[512];
+	size_t fill;
+	char *seen;
+	size_t seen_size;
+	long long start;
+	bool ended;
+	int status;
+};
+
+static unsigned int results;
+
+static long long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) fatal(const char *format, ...)
+{
+	va_list args;
+
+	printf("# ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	exit(1);
+}
+
+static bool __attribute__((format(printf, 2, 3))) result(bool ok, const char *format, ...)
+{
+	va_list args;
+
+	printf("%sok %u ", ok ? "" : "not ", ++results);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	return ok;
+}
+
+static void make_disk(struct guest *g)
+{
+	int fd;
+
+	snprintf(g->disk, sizeof(g->disk), "/tmp/disk-%s", g->name);
+	fd = open(g->disk, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, DISK_MIB << 20))
+		fatal("%s: %s", g->disk, strerror(errno));
+	close(fd);
+}
+
+/* In the child: the VMM with this terminal, and with one more option if it is given */
+static void __attribute__((noreturn)) run_vmm(struct guest *g, const char *cpus,
+					      const char *mem, const char *append,
+					      const char *option)
+{
+	char *argv[] = {
+		VMM, "--kernel", KERNEL, "--initrd", INITRD, "--cpus", (char *)cpus,
+		"--mem", (char *)mem, "--append", (char *)append, "--disk", g->disk,
+		(char *)option, NULL
+	};
+
+	setsid();
+	ioctl(g->terminal, TIOCSCTTY, 0);
+	dup2(g->terminal, STDIN_FILENO);
+	dup2(g->terminal, STDOUT_FILENO);
+	dup2(g->terminal, STDERR_FILENO);
+	execv(argv[0], argv);
+	printf("%s: %s\n", argv[0], strerror(errno));
+	fflush(stdout);
+	_exit(127);
+}
+
+static void guest_start_with(struct guest *g, const char *name, unsigned int cpus,
+			     unsigned int mib, const char *append, const char *option)
+{
+	char cpus_text[16], mem_text[16];
+
+	memset(g, 0, sizeof(*g));
+	snprintf(g->name, sizeof(g->name), "%s", name);
+	make_disk(g);
+	if (openpty(&g->keyboard, &g->terminal, NULL, NULL, NULL) ||
+	    fcntl(g->keyboard, F_SETFD, FD_CLOEXEC) || tcgetattr(g->terminal, &g->before))
+		fatal("openpty: %s", strerror(errno));
+
+	snprintf(cpus_text, sizeof(cpus_text), "%u", cpus);
+	snprintf(mem_text, sizeof(mem_text), "%uM", mib);
+	g->start = now_ms();
+	fflush(stdout);
+	g->pid = fork();
+	if (g->pid < 0)
+		fatal("fork: %s", strerror(errno));
+	if (!g->pid)
+		run_vmm(g, cpus_text, mem_text, append, option);
+}
+
+static void guest_start(struct guest *g, const char *name, unsigned int cpus,
+			unsigned int mib, const char *session)
+{
+	char append[128];
+
+	snprintf(append, sizeof(append), "quiet session=%s cpus=%u mib=%u", session, cpus, mib);
+	guest_start_with(g, name, cpus, mib, append, NULL);
+}
+
+static void end_line(struct guest *g)
+{
+	g->line[g->fill] = '\0';
+	printf("# %s: %s\n", g->name, g->line);
+	fflush(stdout);
+	g->seen = realloc(g->seen, g->seen_size + g->fill + 2);
+	if (!g->seen)
+		fatal("out of memory");
+	g->seen_size += sprintf(g->seen + g->seen_size, "%s\n", g->line);
+	g->fill = 0;
+}
+
+/* Take in what the guest says within @ms */
+static void guest_read(struct guest *g, int ms)
+{
+	struct pollfd p = { .fd = g->keyboard, .events = POLLIN };
+	char buf[4096];
+	ssize_t n;
+
+	if (poll(&p, 1, ms) <= 0)
+		return;
+	n = read(g->keyboard, buf, sizeof(buf));
+	for (ssize_t i = 0; i < n; i++) {
+		if (buf[i] == '\n' || g->fill == sizeof(g->line) - 1)
+			end_line(g);
+		if (buf[i] != '\n' && buf[i] != '\r')
+			g->line[g->fill++] = buf[i];
+	}
+}
+
+static bool guest_has_ended(struct guest *g)
+{
+	if (!g->ended && waitpid(g->pid, &g->status, WNOHANG) == g->pid) {
+		g->ended = true;
+		/* What is left in the terminal, and a line without an end */
+		guest_read(g, 0);
+		if (g->fill)
+			end_line(g);
+	}
+	return g->ended;
+}
+
+static bool guest_said(const struct guest *g, const char *text)
+{
+	return g->seen && strstr(g->seen, text);
+}
+
+static bool guest_wait(struct guest *g, const char *text, int seconds)
+{
+	long long end = now_ms() + seconds * 1000LL;
+
+	while (!guest_said(g, text)) {
+		if (guest_has_ended(g) && !guest_said(g, text)) {
+			printf("# %s: ended without \"%s\"\n", g->name, text);
+			return false;
+		}
+		if (now_ms() > end) {
+			printf("# %s: no \"%s\" within %d s\n", g->name, text, seconds);
+			return false;
+		}
+		guest_read(g, 100);
+	}
+	return true;
+}
+
+/* Until it is in its init, and so can be typed to */
+static bool guest_wait_ready(struct guest *g)
+{
+	if (!guest_wait(g, READY, BOOT_SECONDS))
+		return false;
+	printf("# %s: init after %lld ms\n", g->name, now_ms() - g->start);
+	return true;
+}
+
+static void guest_type(struct guest *g, const char *text)
+{
+	if (write(g->keyboard, text, strlen(text)) < 0)
+		fatal("%s: write to its terminal: %s", g->name, strerror(errno));
+}
+
+static bool same_terminal(const struct termios *a, const struct termios *b)
+{
+	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag &&
+	       a->c_cflag == b->c_cflag && a->c_lflag == b->c_lflag &&
+	       !memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc));
+}
+
+static bool guest_terminal_is_back(struct guest *g)
+{
+	struct termios now;
+
+	return !tcgetattr(g->terminal, &now) && same_terminal(&now, &g->before);
+}
+
+/* The VMM's status once it has ended, 128 and the signal, or -1 if it does not end */
+static int guest_end(struct guest *g)
+{
+	long long end = now_ms() + SECONDS * 1000LL;
+
+	while (!guest_has_ended(g)) {
+		if (now_ms() > end) {
+			printf("# %s: no end within %d s\n", g->name, SECONDS);
+			kill(g->pid, SIGKILL);
+			waitpid(g->pid, NULL, 0);
+			return -1;
+		}
+		guest_read(g, 50);
+	}
+	return WIFEXITED(g->status) ? WEXITSTATUS(g->status) : 128 + WTERMSIG(g->status);
+}
+
+static void guest_forget(struct guest *g)
+{
+	close(g->keyboard);
+	close(g->terminal);
+	unlink(g->disk);
+	free(g->seen);
+}
+
+/* It ended with @want, and the terminal is as it was; the guest is forgotten */
+static bool guest_judge(struct guest *g, int want, const char *what)
+{
+	int status = guest_end(g);
+	bool back = guest_terminal_is_back(g);
+
+	guest_forget(g);
+	return result(status == want && back, "%s: status %d, terminal %s", what, status,
+		      back ? "as it was" : "changed");
+}
+
+/* --- check ---------------------------------------------------------------- */
+
+/* The host finds in the file what the guest says it has written */
+static bool same_sha256(struct guest *g)
+{
+	char command[128], hash[65], *said = g->seen ? strstr(g->seen, "sha256 ") : NULL;
+	bool same;
+	FILE *f;
+
+	if (!said)
+		return false;
+	snprintf(command, sizeof(command),
+		 "/bin/busybox dd if=%s bs=1M count=32 | /guest/sha256", g->disk);
+	f = popen(command, "r");
+	if (!f)
+		return false;
+	same = fscanf(f, "%64s", hash) == 1 && strlen(hash) == 64 &&
+	       !strncmp(said + strlen("sha256 "), hash, 64);
+	pclose(f);
+	return same;
+}
+
+/* What is to be said of a guest that runs the session "check" */
+#define CHECK_RESULTS	9
+
+static void guest_check(struct guest *g)
+{
+	static const char * const names[] = {
+		"console", "cpus", "memory", "timer", "disk", "interrupts"
+	};
+	char text[32];
+	int status;
+
+	result(guest_wait_ready(g), "%s: boot", g->name);
+	if (guest_wait(g, "guest: type", SECONDS))
+		guest_type(g, "something\r");
+	status = guest_end(g);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(text, sizeof(text), "\n%s: ok", names[i]);
+		result(guest_said(g, text), "%s: %s", g->name, names[i]);
+	}
+	result(same_sha256(g), "%s: sha256 of the disk, in the guest and in the host", g->name);
+	result(status == POWERED_OFF, "%s: power off, status %d", g->name, status);
+	guest_forget(g);
+}
+
+static void check(unsigned int cpus, unsigned int mib)
+{
+	struct guest g;
+
+	printf("1..%d\n", CHECK_RESULTS);
+	guest_start(&g, "guest", cpus, mib, "check");
+	guest_check(&g);
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
+static void end_with(const char *session, int want, const char *what)
+{
+	struct guest g;
+
+	guest_start(&g, "guest", 1, 128, session);
+	guest_judge(&g, want, what);
+}
+
+static void type_and_end(void)
+{
+	struct guest g;
+	bool ok;
+
+	guest_start(&g, "guest", 1, 128, "echo");
+	ok = guest_wait(&g, "guest: type", BOOT_SECONDS);
+	guest_type(&g, "something\r");
+	ok = ok && guest_wait(&g, "guest: you typed something", SECONDS);
+	result(ok, "what is typed arrives, and comes back");
+	guest_type(&g, "off\r");
+	guest_judge(&g, POWERED_OFF, "power off at a word from the keyboard");
+}
+
+/* In a VMM that has hardly begun, while the guest boots, and when it has booted */
+static void ctrl_c(void)
+{
+	static const int delays_ms[] = { 0, 50, 200, 500, 1000, 2000, 4000 };
+	struct guest g;
+	char what[64];
+
+	for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
+		guest_start(&g, "guest", 2, 128, "spin");
+		guest_read(&g, 0);
+		while (now_ms() - g.start < delays_ms[i])
+			guest_read(&g, 10);
+		guest_type(&g, "\x03");
+		snprintf(what, sizeof(what), "Ctrl-C after %d ms", delays_ms[i]);
+		guest_judge(&g, 128 + SIGINT, what);
+	}
+
+	guest_start(&g, "guest", 2, 128, "spin");
+	guest_wait_ready(&g);
+	guest_type(&g, "\x03");
+	guest_judge(&g, 128 + SIGINT, "Ctrl-C at a guest that does not listen");
+}
+
+static void signals(void)
+{
+	static const int numbers[] = { SIGHUP, SIGTERM, SIGQUIT, SIGSEGV, SIGABRT };
+	struct guest g;
+	char what[64];
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		guest_start(&g, "guest", 1, 128, "spin");
+		guest_wait_ready(&g);
+		kill(g.pid, numbers[i]);
+		snprintf(what, sizeof(what), "SIG%s", sigabbrev_np(numbers[i]));
+		guest_judge(&g, 128 + numbers[i], what);
+	}
+}
+
+/* Stopped like any job of a shell: the terminal is the shell's meanwhile */
+static void suspend(void)
+{
+	long long end = now_ms() + SECONDS * 1000LL;
+	bool stopped = false;
+	struct guest g;
+	int status;
+
+	guest_start(&g, "guest", 1, 128, "echo");
+	guest_wait(&g, "guest: type", BOOT_SECONDS);
+	kill(g.pid, SIGTSTP);
+	while (!stopped && now_ms() < end) {
+		stopped = waitpid(g.pid, &status, WNOHANG | WUNTRACED) == g.pid &&
+			  WIFSTOPPED(status);
+		guest_read(&g, 50);
+	}
+	result(stopped && guest_terminal_is_back(&g), "SIGTSTP: stopped, and the terminal is back");
+	kill(g.pid, SIGCONT);
+	guest_type(&g, "again\r");
+	result(guest_wait(&g, "guest: you typed again", SECONDS), "SIGCONT: the guest goes on");
+	guest_type(&g, "off\r");
+	guest_judge(&g, POWERED_OFF, "power off after it was stopped");
+}
+
+static void raw(void)
+{
+	struct guest g;
+	bool ok;
+
+	guest_start_with(&g, "guest", 1, 128, "quiet session=echo", "--raw");
+	ok = guest_wait(&g, "guest: type", BOOT_SECONDS);
+	/* The guest's terminal drops the line that Ctrl-C interrupts */
+	guest_type(&g, "dropped\x03kept\r");
+	ok = ok && guest_wait(&g, "guest: you typed kept", SECONDS);
+	result(ok && !guest_said(&g, "you typed dropped"), "--raw: Ctrl-C is for the guest");
+	guest_type(&g, "\x1d");
+	guest_judge(&g, 128 + SIGINT, "--raw: Ctrl-]");
+}
+
+static void ends(void)
+{
+	printf("1..24\n");
+	end_with("off", POWERED_OFF, "power off");
+	end_with("reboot", RESET, "reboot");
+	end_with("panic", CRASHED, "panic");
+	type_and_end();
+	ctrl_c();
+	signals();
+	suspend();
+	raw();
+}
+
+/* --- what a guest leaves behind ------------------------------------------- */
+
+/* Sum of the numbers that follow @name at the start of a line of @path */
+static long sum_of(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "re");
+	size_t len = strlen(name);
+	char line[512];
+	long sum = 0;
+
+	if (!file)
+		fatal("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		char *start = line + strspn(line, " ");
+
+		if (!strncmp(start, name, len) && start[len] && strchr(" :", start[len]))
+			sum += atol(start + len + 1);
+	}
+	fclose(file);
+	return sum;
+}
+
+static long lines_with(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	long lines = 0;
+
+	if (!file)
+		fatal("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file))
+		lines += !!strstr(line, text);
+	fclose(file);
+	return lines;
+}
+
+/* What the host counts, and how much more of it @n guests may leave behind */
+static const struct {
+	const char *name;
+	/* Per guest: a leak of a page by every other one is seen */
+	double limit;
+} figures[] = {
+	{ "pages in use", 0.5 },
+	{ "pages of slabs", 0.5 },
+	{ "pinned pages", 0 },
+	{ "page tables", 0.5 },
+	{ "interrupts", 0 },
+	{ "memory parcels", 0 },
+	{ "threads", 0 },
+	{ "open files", 0 },
+};
+
+#define FIGURES (sizeof(figures) / sizeof(figures[0]))
+
+static long first_number(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "re");
+	long number;
+
+	if (!file || fscanf(file, format, &number) != 1)
+		fatal("%s: %s", path, file ? "not as expected" : strerror(errno));
+	fclose(file);
+	return number;
+}
+
+static void count(long to[FIGURES])
+{
+	FILE *file = fopen("/proc/sys/vm/drop_caches", "we");
+
+	if (file) {
+		fputs("3", file);
+		fclose(file);
+	}
+	/* What is freed after a grace period is free then */
+	sleep(2);
+
+	/* Free are those of the zones, and those on the lists of each CPU */
+	*to++ = sum_of("/proc/zoneinfo", "managed") -
+		sum_of("/proc/zoneinfo", "nr_free_pages") - sum_of("/proc/zoneinfo", "count");
+	*to++ = sum_of("/proc/vmstat", "nr_slab_reclaimable") +
+		sum_of("/proc/vmstat", "nr_slab_unreclaimable");
+	*to++ = sum_of("/proc/vmstat", "nr_foll_pin_acquired") -
+		sum_of("/proc/vmstat", "nr_foll_pin_released");
+	*to++ = sum_of("/proc/vmstat", "nr_page_table_pages");
+	*to++ = lines_with("/proc/interrupts", "gunyah");
+	*to++ = sum_of("/sys/kernel/debug/gunyah/rm", "parcels");
+	*to++ = first_number("/proc/loadavg", "%*s %*s %*s %*d/%ld");
+	*to++ = first_number("/proc/sys/fs/file-nr", "%ld");
+}
+
+/* --- pair ----------------------------------------------------------------- */
+
+#define VICTIM_MIB	128
+
+static void pair(void)
+{
+	long parcels, free_kib;
+	struct guest other, victim, next;
+	int status;
+
+	printf("1..%d\n", CHECK_RESULTS + 5);
+	guest_start(&other, "other", 2, 128, "check");
+	/* Its console begins to work in the middle of its boot */
+	guest_start_with(&victim, "victim", 2, VICTIM_MIB, "session=off", NULL);
+	result(guest_wait(&victim, "Brought up 1 node, 2 CPUs", BOOT_SECONDS), "two guests boot");
+
+	parcels = sum_of("/sys/kernel/debug/gunyah/rm", "parcels");
+	free_kib = sum_of("/proc/meminfo", "MemFree");
+	kill(victim.pid, SIGKILL);
+	status = guest_end(&victim);
+	result(status == 128 + SIGKILL && !guest_said(&victim, READY),
+	       "victim: killed while it booted");
+	free_kib = sum_of("/proc/meminfo", "MemFree") - free_kib;
+	/* The other one allocates some at the same time */
+	result(free_kib > VICTIM_MIB * 1024 * 9 / 10, "victim: %ld KiB came back", free_kib);
+	/* Private and shared memory */
+	result(sum_of("/sys/kernel/debug/gunyah/rm", "parcels") == parcels - 2,
+	       "victim: both memory parcels are gone");
+	guest_forget(&victim);
+
+	guest_check(&other);
+
+	guest_start(&next, "next", 2, 128, "off");
+	guest_judge(&next, POWERED_OFF, "next: boot and power off");
+}
+
+/* --- repeat --------------------------------------------------------------- */
+
+static void live(unsigned int i)
+{
+	struct guest g;
+
+	guest_start(&g, "guest", 1 << i % 3, 128, "off");
+	guest_judge(&g, POWERED_OFF, "boot and power off");
+}
+
+static void repeat(unsigned int n)
+{
+	long before[FIGURES], after[FIGURES];
+	/* The caches of the kernel fill up */
+	unsigned int warm_up = 3;
+
+	printf("1..%zu\n", warm_up + n + FIGURES);
+	for (unsigned int i = 0; i < warm_up; i++)
+		live(i);
+	count(before);
+	for (unsigned int i = 0; i < n; i++)
+		live(i);
+	count(after);
+	for (size_t i = 0; i < FIGURES; i++)
+		result(after[i] - before[i] <= figures[i].limit * n,
+		       "%s: %ld before, %ld after %u guests", figures[i].name,
+		       before[i], after[i], n);
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 4 && !strcmp(argv[1], "check"))
+		check(atoi(argv[2]), atoi(argv[3]));
+	else if (argc == 2 && !strcmp(argv[1], "ends"))
+		ends();
+	else if (argc == 2 && !strcmp(argv[1], "pair"))
+		pair();
+	else if (argc == 3 && !strcmp(argv[1], "repeat"))
+		repeat(atoi(argv[2]));
+	else
+		fatal("session: see the top of tests/guest/session.c");
+	return 0;
+}
