@@ -14,6 +14,9 @@
  * and with the exit status.  A command that begins with ':' is one of the
  * checks in this file.
  *
+ * A line ":last COMMAND" names a program that is started when everything else is
+ * done, and sees the machine being powered off.
+ *
  * The totals go to the console and to the virtio port named "result", with
  * the word that run= gave, and the machine is powered off.  test=shell starts
  * a shell instead, and test=console a Linux guest with a shell.
@@ -438,6 +441,9 @@ static void run_test(unsigned int number, const char *name,
 	fflush(stdout);
 }
 
+/* What a plan has as ":last" */
+static char *last_command;
+
 /* Lines of a plan; "#" starts a comment. */
 static unsigned int run_plan(const char *test, bool count_only)
 {
@@ -459,6 +465,10 @@ static unsigned int run_plan(const char *test, bool count_only)
 		     word = strtok_r(NULL, " \t", &save))
 			argv[n++] = word[0] == '$' ? cmdline_option(word + 1, "") : word;
 		argv[n] = NULL;
+		if (n == 2 && !strcmp(argv[0], ":last")) {
+			last_command = strdup(argv[1]);
+			continue;
+		}
 		if (n < 3)
 			continue;
 		tests++;
@@ -495,6 +505,28 @@ static void report(const char *run)
 	}
 	if (dir)
 		closedir(dir);
+}
+
+/*
+ * Goes on in the background until the machine is off: its results are lines on the
+ * console that the runner expects.
+ */
+static void start_last(void)
+{
+	long long end = now_ms() + 60000;
+	char *argv[] = { last_command, NULL };
+	pid_t pid;
+
+	if (!last_command)
+		return;
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return;
+	if (!pid)
+		run_child(argv, STDOUT_FILENO);
+	while (now_ms() < end && waitpid(pid, NULL, WNOHANG) != pid)
+		usleep(10000);
 }
 
 /* Until it ends; somebody sits at the terminal */
@@ -565,5 +597,6 @@ int main(void)
 	if (!tests)
 		total.failed++;
 	report(run);
+	start_last();
 	power_off();
 }
