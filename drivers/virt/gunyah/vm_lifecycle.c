@@ -429,10 +429,12 @@ static void gh_vm_give_back(struct gh_vm *ghvm)
 	bool clean = gh_vm_stop_and_reset(ghvm);
 
 	gh_vm_remove_resources(ghvm);
-	/* The next VM of this number would get the parcels that are left */
-	clean &= gh_vm_mem_reclaim(ghvm);
-	if (clean)
-		clean = !gh_rm_dealloc_vmid(ghvm->rm, ghvm->vmid);
+	gh_vm_mem_reclaim(ghvm);
+	if (clean) {
+		/* The next VM of this number would get the parcels that are left */
+		clean = gh_vm_mem_is_back(ghvm) &&
+			!gh_rm_dealloc_vmid(ghvm->rm, ghvm->vmid);
+	}
 	trace_gh_vm_teardown(ghvm->vmid, clean);
 	if (!clean) {
 		gh_vm_mgr_count_lost_vmid(ghvm->mgr);

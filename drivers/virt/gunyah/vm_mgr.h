@@ -302,7 +302,8 @@ int gh_vm_mem_check_region(struct gh_vm *ghvm, const struct gh_vm_mem_region *ne
 void gh_vm_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);
 void gh_vm_mem_remove_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);
 int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image);
-bool gh_vm_mem_reclaim(struct gh_vm *ghvm);
+void gh_vm_mem_reclaim(struct gh_vm *ghvm);
+bool gh_vm_mem_is_back(struct gh_vm *ghvm);
 void gh_vm_mem_free(struct gh_vm *ghvm);
 
 DEFINE_FREE(gh_vm_mem_region, struct gh_vm_mem_region *, gh_vm_mem_delete_region(_T))

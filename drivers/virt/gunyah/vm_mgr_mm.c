@@ -401,12 +401,10 @@ static void gh_vm_mem_leak(struct gh_vm *ghvm, struct gh_vm_mem_region *region, 
  * nobody ever uses it again.
  *
  * Context: May sleep. ghvm->lock is held.
- * Return: true if the resource manager knows of no memory of the VM any more.
  */
-bool gh_vm_mem_reclaim(struct gh_vm *ghvm)
+void gh_vm_mem_reclaim(struct gh_vm *ghvm)
 {
 	struct gh_vm_mem_region *region;
-	bool all = true;
 	int ret;
 
 	lockdep_assert_held(&ghvm->lock);
@@ -421,15 +419,32 @@ bool gh_vm_mem_reclaim(struct gh_vm *ghvm)
 			gh_vm_mem_count(&ghvm->mem_pages.given, -gh_vm_mem_nr_pages(region));
 		}
 
-		if (ret) {
+		if (ret)
 			gh_vm_mem_leak(ghvm, region, ret);
-			all = false;
-		} else if (region->hidden) {
+		else if (region->hidden)
 			gh_vm_mem_unhide(region);
-		}
+	}
+}
+
+/**
+ * gh_vm_mem_is_back() - Did all memory of a VM come back?
+ * @ghvm: the VM, after gh_vm_mem_reclaim()
+ *
+ * Context: ghvm->lock is held.
+ * Return: true if the resource manager has no parcel of the VM any more.
+ */
+bool gh_vm_mem_is_back(struct gh_vm *ghvm)
+{
+	const struct gh_vm_mem_region *region;
+
+	lockdep_assert_held(&ghvm->lock);
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (region->leaked)
+			return false;
 	}
 
-	return all;
+	return true;
 }
 
 /**

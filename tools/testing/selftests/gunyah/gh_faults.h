@@ -40,6 +40,7 @@ enum gh_fault {
 	GH_FAULT_HYP_CLEAR,
 	GH_FAULT_CALL,			/* (hypercall, error), counted like messages */
 	GH_COUNT_HYP_LEFT,
+	GH_FAULT_LENT_ABORT,		/* (1: as a real hypervisor does it, -) */
 };
 
 #define GH_NTH(n, message)	((uint64_t)(n) << 32 | (message))

@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -267,6 +270,61 @@ TEST_F(user_mem, other_process)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+struct slow_region {
+	int vm;
+	struct gh_userspace_memory_region region;
+	int ret;
+};
+
+static void *set_slow_region(void *data)
+{
+	struct slow_region *slow = data;
+
+	slow->ret = set_region(slow->vm, slow->region);
+	return NULL;
+}
+
+/*
+ * A page that user space has to provide can take for ever. The VM must not be
+ * stuck meanwhile, since others, like the shutdown of the host, wait for it.
+ */
+TEST_F(user_mem, page_of_user_space)
+{
+	struct slow_region slow = { .vm = self->vm, .region = self->good };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage zero = { };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct gh_userspace_memory_region other = self->good;
+	struct uffd_msg msg;
+	pthread_t thread;
+	int uffd;
+
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (uffd < 0 && errno == ENOSYS)
+		SKIP(return, "kernel without userfaultfd");
+	ASSERT_GE(uffd, 0);
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
+	ASSERT_EQ(0, madvise(self->mem, self->size, MADV_DONTNEED));
+	reg.range.start = (uintptr_t)self->mem;
+	reg.range.len = self->size;
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &reg));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, set_slow_region, &slow));
+	/* It waits for its first page now */
+	ASSERT_EQ((ssize_t)sizeof(msg), read(uffd, &msg, sizeof(msg)));
+	EXPECT_EQ(0, gh_set_dtb(self->vm, SHARED_ADDR, self->page));
+	EXPECT_FAIL(EINVAL, ioctl(self->vm, GH_VM_START));
+
+	zero.range = reg.range;
+	ASSERT_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	pthread_join(thread, NULL);
+	/* By then it was too late */
+	EXPECT_EQ(-1, slow.ret);
+	other.label++;
+	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, other));
+	close(uffd);
 }
 
 TEST_F(user_mem, after_start)

@@ -430,6 +430,7 @@ TEST_F(vcpu, signal_while_busy)
 /* With an exit pending there is no signal that hides it */
 TEST_F(vcpu, pending_signal_and_exit)
 {
+	int rounds = 0, interrupted = 0;
 	uint64_t value;
 
 	START();
@@ -442,6 +443,7 @@ TEST_F(vcpu, pending_signal_and_exit)
 		if (ioctl(self->fd, GH_VCPU_RUN)) {
 			ASSERT_EQ(EINTR, errno);
 			ASSERT_EQ(GH_VCPU_EXIT_UNKNOWN, self->run->exit_reason);
+			interrupted++;
 			continue;
 		}
 		ASSERT_EQ(GH_VCPU_EXIT_MMIO, self->run->exit_reason);
@@ -449,6 +451,7 @@ TEST_F(vcpu, pending_signal_and_exit)
 						gh_dev(0, GUEST_DEV_RESULT)) {
 			memcpy(&value, self->run->mmio.data, 8);
 			ASSERT_EQ(0xfeed, value);
+			rounds++;
 			stop_timer();
 			/* Again */
 			ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_READ64, SCRATCH(0), 0, 0));
@@ -457,6 +460,8 @@ TEST_F(vcpu, pending_signal_and_exit)
 		}
 	}
 	stop_timer();
+	EXPECT_LT(0, rounds);
+	EXPECT_LT(0, interrupted);
 }
 
 struct scribbler {
@@ -488,20 +493,22 @@ TEST_F_TIMEOUT(vcpu, scribble_on_run_page, 120)
 	uint64_t end = gh_now_us() + 3000000;
 	unsigned long good = 0, bad = 0;
 	pthread_t thread;
+	int error = 0;
 
 	START();
 	/* Soon the guest executes commands that nobody has thought of */
 	ASSERT_EQ(0, pthread_create(&thread, NULL, scribble, &scribbler));
 	start_timer(10000, 10000);
-	while (gh_now_us() < end) {
+	while (gh_now_us() < end && !error) {
 		if (!ioctl(self->fd, GH_VCPU_RUN))
 			good++;
 		else if (errno == EINVAL || errno == EINTR)
 			bad++;
 		else
-			break;
+			error = errno;
 	}
 	stop_timer();
+	EXPECT_EQ(0, error);
 	WRITE_ONCE(scribbler.stop, true);
 	pthread_join(thread, NULL);
 	TH_LOG("%lu exits, %lu refused or interrupted", good, bad);
@@ -542,7 +549,9 @@ TEST_F(vcpu, power_off_again_and_again)
 	EXPECT_EQ(0, first.status.exit_info.padding);
 	EXPECT_GE(GH_VM_MAX_EXIT_REASON_SIZE, first.status.exit_info.reason_size);
 	for (int i = 0; i < 10; i++) {
-		memset((uint8_t *)self->run + 8, 0, sizeof(*self->run) - 8);
+		/* Whatever was there before */
+		memset((uint8_t *)self->run + 8, 0xff, sizeof(*self->run) - 8);
+		self->run->padding2 = first.padding2;
 		ASSERT_EQ(0, gh_vcpu_run(&self->vm, 0));
 		EXPECT_EQ(0, memcmp(self->run, &first, sizeof(first)));
 	}
@@ -942,46 +951,52 @@ struct worker {
 	struct gh_test_vm *vm;
 	unsigned int id;
 	pthread_t thread;
-	/* All that is left is the end of the VM */
+	/* All that is left is the end of the VM, or it has failed */
 	bool ready;
 	int failed;
 	struct gh_vcpu_run end;
 };
 
 /* Powered off until CPU 0 starts it; then works, and waits for the end of the VM */
-static void *work(void *data)
+static int do_work(struct worker *worker)
 {
-	struct worker *worker = data;
 	struct gh_test_vm *vm = worker->vm;
 	unsigned int id = worker->id;
 	uint64_t value, sum = 0;
 
-	worker->failed = 1;
 	if (gh_command(vm, id, GUEST_SLEEP, 10000, 0, 0) || gh_result(vm, id, &value))
-		return NULL;
+		return -1;
 	if (gh_command(vm, id, GUEST_SUM, SCRATCH(id), 100, 0))
-		return NULL;
+		return -1;
 	for (int i = 0; i < 100; i++) {
 		if (gh_expect_read(vm, id, SCRATCH(id), 8))
-			return NULL;
+			return -1;
 		gh_reply(vm, id, i * id);
 		sum += i * id;
 	}
 	if (gh_result(vm, id, &value) || value != sum)
-		return NULL;
+		return -1;
 
 	/* Half of them are off when the VM ends, the others asleep */
 	if (id & 1) {
 		if (gh_command(vm, id, GUEST_HVC, PSCI_CPU_OFF, 0, 0))
-			return NULL;
+			return -1;
 	} else if (gh_command(vm, id, GUEST_WFI, 0, 0, 0)) {
-		return NULL;
+		return -1;
 	}
 	WRITE_ONCE(worker->ready, true);
 	if (gh_vcpu_run(vm, id) || vm->run[id]->exit_reason != GH_VCPU_EXIT_STATUS)
-		return NULL;
+		return -1;
 	worker->end = *vm->run[id];
-	worker->failed = 0;
+	return 0;
+}
+
+static void *work(void *data)
+{
+	struct worker *worker = data;
+
+	worker->failed = do_work(worker);
+	WRITE_ONCE(worker->ready, true);
 	return NULL;
 }
 

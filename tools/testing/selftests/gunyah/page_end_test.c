@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Strings that end right before memory that is lent. The kernel reads strings in
+ * words, and so beyond their end; the bytes that it does not own are then an
+ * external abort.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/kernel-page-flags.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gh_faults.h"
+#include "gh_util.h"
+#include "kselftest_harness.h"
+
+/*
+ * Guest memory comes in blocks of this many pages if it is small, and so do the
+ * kernel's buffers for paths: eight to a block, of which the last one matters.
+ */
+#define BLOCK_PAGES	8
+#define BLOCKS		512
+#define OPENERS		1000
+
+FIXTURE(page_end) {
+	struct gh_test_vm vm;
+	char dir[32];
+	char path[PATH_MAX];
+	int block[BLOCKS];
+};
+
+FIXTURE_SETUP(page_end)
+{
+	struct rlimit files = { 2 * BLOCKS, 2 * BLOCKS };
+	const char *why_not = gh_why_not();
+	size_t start;
+
+	memset(self->block, -1, sizeof(self->block));
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	if (getpagesize() > PATH_MAX)
+		SKIP(return, "no path is as long as a page");
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+
+	/* A path that ends with its buffer: the name is hashed there */
+	strcpy(self->dir, "/tmp/gunyah.XXXXXX");
+	mkdir("/tmp", 01777);
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	memset(self->path, '/', sizeof(self->path));
+	start = sizeof(self->path) - strlen(self->dir) - sizeof("/f");
+	sprintf(self->path + start, "%s/f", self->dir);
+	ASSERT_EQ(sizeof(self->path) - 1, strlen(self->path));
+	ASSERT_EQ(0, mkfifo(self->path, 0600));
+}
+
+static void close_blocks(int *block, int first)
+{
+	for (int i = first; i < BLOCKS; i += 2) {
+		if (block[i] >= 0)
+			close(block[i]);
+		block[i] = -1;
+	}
+}
+
+/* How many free pages each CPU may keep, as a fraction of the memory; 0: the usual */
+static int set_page_lists(const char *fraction)
+{
+	int fd = open("/proc/sys/vm/percpu_pagelist_high_fraction", O_WRONLY);
+	ssize_t ret = fd < 0 ? -1 : write(fd, fraction, strlen(fraction));
+
+	if (fd >= 0)
+		close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
+FIXTURE_TEARDOWN(page_end)
+{
+	set_page_lists("0");
+	gh_vm_close(&self->vm);
+	close_blocks(self->block, 0);
+	close_blocks(self->block, 1);
+	unlink(self->path);
+	rmdir(self->dir);
+}
+
+/* How many pages of the kernel's are right before one that is lent? */
+static int count_neighbours(void)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY), found = 0;
+	uint64_t flags[512], before = 0;
+	ssize_t size;
+
+	while (fd >= 0 && (size = read(fd, flags, sizeof(flags))) > 0) {
+		for (size_t i = 0; i < size / 8; i++) {
+			found += (flags[i] & 1ULL << KPF_OFFLINE) && (before & 1ULL << KPF_SLAB);
+			before = flags[i];
+		}
+	}
+	close(fd);
+	return found;
+}
+
+/* Guest memory without large blocks */
+static int create_small(int gunyah, uint64_t size)
+{
+	struct gh_create_mem_args args = { .flags = GH_GUEST_MEM_CLOEXEC, .size = size };
+
+	return ioctl(gunyah, GH_CREATE_GUEST_MEM, &args);
+}
+
+/* Give the VM other private memory, with the same content */
+static int use_small_blocks(struct gh_test_vm *vm)
+{
+	int mem = create_small(vm->gunyah, GUEST_RAM_SIZE);
+	uint8_t *host;
+
+	if (mem < 0)
+		return -1;
+	host = gh_map_host(mem, GUEST_RAM_SIZE);
+	if (!host)
+		return -1;
+	memcpy(host, vm->host, GUEST_RAM_SIZE);
+	munmap(vm->host, GUEST_RAM_SIZE);
+	if (gh_map_mem(vm->vm, vm->mem, GUEST_RAM, GUEST_RAM_SIZE,
+		       GH_MAP_MEM_LEND_RWX | GH_MAP_MEM_UNMAP))
+		return -1;
+	close(vm->mem);
+	vm->mem = mem;
+	vm->host = host;
+	return gh_map_mem(vm->vm, mem, GUEST_RAM, GUEST_RAM_SIZE, GH_MAP_MEM_LEND_RWX);
+}
+
+static int opening;
+
+/* The buffer of the path is there for as long as this waits for a writer */
+static void *open_fifo(void *path)
+{
+	__atomic_add_fetch(&opening, 1, __ATOMIC_RELAXED);
+	return (void *)(intptr_t)open(path, O_RDONLY | O_CLOEXEC);
+}
+
+TEST_F_TIMEOUT(page_end, paths, 120)
+{
+	int neighbours, writer;
+	pthread_t openers[OPENERS];
+	pthread_attr_t attr;
+	void *fd;
+
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
+	/* Every other block of a part of the memory is the guest's ... */
+	for (int i = 0; i < BLOCKS; i++) {
+		self->block[i] = create_small(self->vm.gunyah, BLOCK_PAGES * getpagesize());
+		ASSERT_LE(0, self->block[i]);
+	}
+	/* Free pages that a CPU keeps for itself are no block */
+	ASSERT_EQ(0, set_page_lists("1000000"));
+	close_blocks(self->block, 0);
+	ASSERT_EQ(0, use_small_blocks(&self->vm));
+	ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START));
+
+	/* ... and the blocks between them have paths */
+	close_blocks(self->block, 1);
+	if (!gh_faults_open())
+		gh_fault(GH_FAULT_LENT_ABORT, 1, 0);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 64 << 10);
+	for (int i = 0; i < OPENERS; i++)
+		ASSERT_EQ(0, pthread_create(&openers[i], &attr, open_fifo, self->path));
+	while (READ_ONCE(opening) < OPENERS)
+		usleep(10000);
+	usleep(300000);
+	neighbours = count_neighbours();
+	writer = open(self->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, writer);
+	for (int i = 0; i < OPENERS; i++) {
+		pthread_join(openers[i], &fd);
+		EXPECT_LE(0, (intptr_t)fd);
+		close((intptr_t)fd);
+	}
+	close(writer);
+	if (!gh_faults_open())
+		gh_fault(GH_FAULT_LENT_ABORT, 0, 0);
+
+	TH_LOG("%d paths, %d buffers before lent memory", OPENERS, neighbours);
+	EXPECT_LT(0, neighbours);
+	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
+}
+
+TEST_HARNESS_MAIN
