@@ -11,6 +11,13 @@ if [ -n "${HYPVM:-}" ] && [ ! -f "$HYPVM" ]; then
 	exit 1
 fi
 
+if [ -n "${IMAGE:-}" ]; then
+	CONFIG=image
+elif [ -n "${MODULES:-}" ]; then
+	echo "error: boot: MODULES=$MODULES is of no use without IMAGE=" >&2
+	exit 1
+fi
+
 scripts/deps boot
 scripts/fetch
 scripts/apply

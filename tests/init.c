@@ -37,6 +37,7 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -114,6 +115,28 @@ static char *cmdline_option(const char *name, char *fallback)
 			return strdup(word + len + 1);
 	}
 	return fallback;
+}
+
+/*
+ * The modules of a kernel that has its drivers in modules, in the order of
+ * /modules/order.  What cannot be loaded the tests will find missing.
+ */
+static void load_modules(void)
+{
+	char name[256], path[300];
+	FILE *f = fopen("/modules/order", "re");
+	int fd;
+
+	while (f && fscanf(f, "%255s", name) == 1) {
+		snprintf(path, sizeof(path), "/modules/%s", name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+			printf("init: %s: %s\n", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
+	if (f)
+		fclose(f);
 }
 
 /* One line of a test's output; only top-level results count. */
@@ -579,6 +602,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	mount_all();
+	load_modules();
 	test = cmdline_option("test", "boot");
 	run = cmdline_option("run", "-");
 
