@@ -4,6 +4,7 @@
 
 # The scripts take these from the environment, however they were given.
 export BUILD LINUX LINUX_REF KERNEL HYPVM CONFIG TREE BASE VERBOSE CPUS MEM
+export IMAGE MODULES SIGNOFF VERSION OLD
 CONFIG ?= plain
 
 MAKEFLAGS += --no-print-directory
@@ -27,7 +28,7 @@ shell: ## a shell in the hosting Linux, VMMs in /gunyah and /guest (HYPVM=, CONF
 	@scripts/apply-build-boot.sh shell
 
 .PHONY: selftest
-selftest: ## KUnit and kselftests in QEMU (HYPVM=, CONFIG=debug)
+selftest: ## KUnit and kselftests in QEMU (HYPVM=, CONFIG=debug, IMAGE=)
 	@scripts/apply-build-boot.sh selftest
 
 .PHONY: tree
@@ -48,6 +49,18 @@ check: ## every check CI makes, KTAP, the last line counts
 check-fast: ## series, checkpatch, build and plain selftests: before each commit
 	@scripts/check fast
 
+.PHONY: check-full
+check-full: ## all of them: page sizes, clang, coccicheck, htmldocs, the next kernel
+	@scripts/check full
+
+.PHONY: mbox
+mbox: ## what would be sent to the lists, SIGNOFF="Name <address>" (VERSION=N, LINUX=)
+	@scripts/mbox
+
+.PHONY: range-diff
+range-diff: ## what changed in the series since OLD=, a commit or tag of this repository
+	@scripts/range-diff
+
 .PHONY: clean
 clean: ## remove what was built; keep the downloads, the tree and the compiler cache
 	@scripts/clean
@@ -57,6 +70,8 @@ distclean: ## remove build/ altogether
 	@scripts/clean all
 
 #: CONFIG=debug         the kernel with KASAN, lockdep, KUnit, fault injection
+#: IMAGE=FILE           an arm64 Image with the series in place of ours, for selftest,
+#: MODULES=DIR          and its modules, as make modules_install put them there
 #: HYPVM=FILE           boot under the real hypervisor's QEMU build (hypvm.elf)
 #: LINUX=DIR            your own git tree instead of the pinned tarball, at
 #: LINUX_REF=REF        this commit (default: the tag of the pinned version)
