@@ -8,6 +8,7 @@
  *	session ends		each way to end a guest: status, and the terminal
  *	session pair		two guests at once, one of them killed
  *	session repeat N	one after the other: nothing is left of them
+ *	session record		a recording: somebody starts a guest and uses it
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+#include <utmp.h>
 
 #define VMM		"/guest/vmm"
 #define KERNEL		"/guest/Image"
@@ -50,12 +52,18 @@ struct guest {
 	int keyboard;
 	int terminal;
 	struct termios before;
-	/* Of its output: the line at the end, and the lines since the last wait */
+	/* Of its output: the line at the end, and all of it */
 	char line[512];
 	size_t fill;
 	char *seen;
 	size_t seen_size;
+	/* Of @seen: where the answer to what was typed last begins */
+	size_t mark;
 	long long start;
+	/* As events of an asciicast */
+	bool record;
+	/* Its panic is wanted, and tests/run-qemu would take it for the host's */
+	bool silent;
 	bool ended;
 	int status;
 };
@@ -162,39 +170,70 @@ static void guest_start(struct guest *g, const char *name, unsigned int cpus,
 static void end_line(struct guest *g)
 {
 	g->line[g->fill] = '\0';
-	printf("# %s: %s\n", g->name, g->line);
+	if (!g->silent && !g->record)
+		printf("# %s: %s\n", g->name, g->line);
 	fflush(stdout);
-	g->seen = realloc(g->seen, g->seen_size + g->fill + 2);
-	if (!g->seen)
-		fatal("out of memory");
-	g->seen_size += sprintf(g->seen + g->seen_size, "%s\n", g->line);
 	g->fill = 0;
+}
+
+/* One event: when, and what appeared on the screen; short enough for tests/init.c */
+static void record(struct guest *g, const char *text, size_t len)
+{
+	printf("cast: [%.3f, \"o\", \"", (now_ms() - g->start) / 1000.0);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = text[i];
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < ' ' || c > '~')
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	printf("\"]\n");
+	fflush(stdout);
 }
 
 /* Take in what the guest says within @ms */
 static void guest_read(struct guest *g, int ms)
 {
 	struct pollfd p = { .fd = g->keyboard, .events = POLLIN };
-	char buf[4096];
+	char buf[128];
 	ssize_t n;
 
 	if (poll(&p, 1, ms) <= 0)
 		return;
 	n = read(g->keyboard, buf, sizeof(buf));
+	if (n <= 0)
+		return;
+	if (g->record)
+		record(g, buf, n);
+	g->seen = realloc(g->seen, g->seen_size + n + 1);
+	if (!g->seen)
+		fatal("out of memory");
 	for (ssize_t i = 0; i < n; i++) {
+		if (buf[i] == '\r' || !buf[i])
+			continue;
+		g->seen[g->seen_size++] = buf[i];
 		if (buf[i] == '\n' || g->fill == sizeof(g->line) - 1)
 			end_line(g);
-		if (buf[i] != '\n' && buf[i] != '\r')
+		if (buf[i] != '\n')
 			g->line[g->fill++] = buf[i];
 	}
+	g->seen[g->seen_size] = '\0';
 }
 
 static bool guest_has_ended(struct guest *g)
 {
+	size_t before;
+
 	if (!g->ended && waitpid(g->pid, &g->status, WNOHANG) == g->pid) {
 		g->ended = true;
 		/* What is left in the terminal, and a line without an end */
-		guest_read(g, 0);
+		do {
+			before = g->seen_size;
+			guest_read(g, 0);
+		} while (g->seen_size > before);
 		if (g->fill)
 			end_line(g);
 	}
@@ -203,7 +242,7 @@ static bool guest_has_ended(struct guest *g)
 
 static bool guest_said(const struct guest *g, const char *text)
 {
-	return g->seen && strstr(g->seen, text);
+	return g->seen && strstr(g->seen + g->mark, text);
 }
 
 static bool guest_wait(struct guest *g, const char *text, int seconds)
@@ -351,10 +390,38 @@ static void end_with(const char *session, int want, const char *what)
 	struct guest g;
 
 	guest_start(&g, "guest", 1, 128, session);
+	g.silent = want == CRASHED;
 	guest_judge(&g, want, what);
 }
 
-static void type_and_end(void)
+/* It has the terminal: from here on there is something to give back */
+static void guest_wait_raw(struct guest *g)
+{
+	long long end = now_ms() + SECONDS * 1000LL;
+
+	while (guest_terminal_is_back(g) && !guest_has_ended(g) && now_ms() < end)
+		guest_read(g, 20);
+}
+
+/* Stopped like any job of a shell: the terminal is the shell's meanwhile */
+static bool stop(struct guest *g)
+{
+	long long end = now_ms() + SECONDS * 1000LL;
+	int status;
+
+	kill(g->pid, SIGTSTP);
+	while (now_ms() < end) {
+		if (waitpid(g->pid, &status, WNOHANG | WUNTRACED) == g->pid) {
+			g->ended = !WIFSTOPPED(status);
+			g->status = status;
+			return !g->ended;
+		}
+		guest_read(g, 50);
+	}
+	return false;
+}
+
+static void keyboard(void)
 {
 	struct guest g;
 	bool ok;
@@ -362,22 +429,44 @@ static void type_and_end(void)
 	guest_start(&g, "guest", 1, 128, "echo");
 	ok = guest_wait(&g, "guest: type", BOOT_SECONDS);
 	guest_type(&g, "something\r");
-	ok = ok && guest_wait(&g, "guest: you typed something", SECONDS);
-	result(ok, "what is typed arrives, and comes back");
+	result(ok && guest_wait(&g, "guest: you typed something", SECONDS),
+	       "what is typed arrives, and comes back");
+
+	result(stop(&g) && guest_terminal_is_back(&g),
+	       "SIGTSTP: stopped, and the terminal is back");
+	kill(g.pid, SIGCONT);
+	guest_type(&g, "again\r");
+	result(guest_wait(&g, "guest: you typed again", SECONDS), "SIGCONT: the guest goes on");
+
 	guest_type(&g, "off\r");
 	guest_judge(&g, POWERED_OFF, "power off at a word from the keyboard");
 }
 
-/* In a VMM that has hardly begun, while the guest boots, and when it has booted */
+static void raw(void)
+{
+	struct guest g;
+	bool ok;
+
+	guest_start_with(&g, "guest", 1, 128, "quiet session=echo", "--raw");
+	ok = guest_wait(&g, "guest: type", BOOT_SECONDS);
+	/* The guest's own terminal drops the line when it sees Ctrl-U */
+	guest_type(&g, "dropped\x15kept\r");
+	ok = ok && guest_wait(&g, "guest: you typed kept", SECONDS);
+	guest_type(&g, "\x03\r");
+	result(ok && guest_wait(&g, "^C", SECONDS) && !g.ended, "--raw: Ctrl-C is for the guest");
+	guest_type(&g, "\x1d");
+	guest_judge(&g, 128 + SIGINT, "--raw: Ctrl-]");
+}
+
+/* In a VMM that has hardly begun, and while the guest boots */
 static void ctrl_c(void)
 {
-	static const int delays_ms[] = { 0, 50, 200, 500, 1000, 2000, 4000 };
+	static const int delays_ms[] = { 0, 20, 50, 100, 200, 500, 1000, 2000 };
 	struct guest g;
 	char what[64];
 
 	for (size_t i = 0; i < sizeof(delays_ms) / sizeof(delays_ms[0]); i++) {
 		guest_start(&g, "guest", 2, 128, "spin");
-		guest_read(&g, 0);
 		while (now_ms() - g.start < delays_ms[i])
 			guest_read(&g, 10);
 		guest_type(&g, "\x03");
@@ -399,62 +488,22 @@ static void signals(void)
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		guest_start(&g, "guest", 1, 128, "spin");
-		guest_wait_ready(&g);
+		guest_wait_raw(&g);
 		kill(g.pid, numbers[i]);
 		snprintf(what, sizeof(what), "SIG%s", sigabbrev_np(numbers[i]));
 		guest_judge(&g, 128 + numbers[i], what);
 	}
 }
 
-/* Stopped like any job of a shell: the terminal is the shell's meanwhile */
-static void suspend(void)
-{
-	long long end = now_ms() + SECONDS * 1000LL;
-	bool stopped = false;
-	struct guest g;
-	int status;
-
-	guest_start(&g, "guest", 1, 128, "echo");
-	guest_wait(&g, "guest: type", BOOT_SECONDS);
-	kill(g.pid, SIGTSTP);
-	while (!stopped && now_ms() < end) {
-		stopped = waitpid(g.pid, &status, WNOHANG | WUNTRACED) == g.pid &&
-			  WIFSTOPPED(status);
-		guest_read(&g, 50);
-	}
-	result(stopped && guest_terminal_is_back(&g), "SIGTSTP: stopped, and the terminal is back");
-	kill(g.pid, SIGCONT);
-	guest_type(&g, "again\r");
-	result(guest_wait(&g, "guest: you typed again", SECONDS), "SIGCONT: the guest goes on");
-	guest_type(&g, "off\r");
-	guest_judge(&g, POWERED_OFF, "power off after it was stopped");
-}
-
-static void raw(void)
-{
-	struct guest g;
-	bool ok;
-
-	guest_start_with(&g, "guest", 1, 128, "quiet session=echo", "--raw");
-	ok = guest_wait(&g, "guest: type", BOOT_SECONDS);
-	/* The guest's terminal drops the line that Ctrl-C interrupts */
-	guest_type(&g, "dropped\x03kept\r");
-	ok = ok && guest_wait(&g, "guest: you typed kept", SECONDS);
-	result(ok && !guest_said(&g, "you typed dropped"), "--raw: Ctrl-C is for the guest");
-	guest_type(&g, "\x1d");
-	guest_judge(&g, 128 + SIGINT, "--raw: Ctrl-]");
-}
-
 static void ends(void)
 {
-	printf("1..24\n");
+	printf("1..23\n");
 	end_with("off", POWERED_OFF, "power off");
 	end_with("reboot", RESET, "reboot");
 	end_with("panic", CRASHED, "panic");
-	type_and_end();
 	ctrl_c();
 	signals();
-	suspend();
+	keyboard();
 	raw();
 }
 
@@ -613,6 +662,64 @@ static void repeat(unsigned int n)
 		       before[i], after[i], n);
 }
 
+/* --- record --------------------------------------------------------------- */
+
+static void __attribute__((noreturn)) run_shell(struct guest *g)
+{
+	char *argv[] = { "sh", NULL };
+	char *envp[] = { "PS1=host# ", "PATH=/guest:/bin", "TERM=vt100", "HOME=/", NULL };
+
+	login_tty(g->terminal);
+	execve("/bin/busybox", argv, envp);
+	_exit(127);
+}
+
+/* Type like a person, once there is a prompt, and wait for the next one */
+static void enter(struct guest *g, const char *command, const char *prompt)
+{
+	for (; *command; command++) {
+		char key[] = { *command, '\0' };
+
+		guest_type(g, key);
+		for (long long end = now_ms() + 80; now_ms() < end; )
+			guest_read(g, 10);
+	}
+	g->mark = g->seen_size;
+	guest_type(g, "\r");
+	if (!guest_wait(g, prompt, SECONDS))
+		fatal("no prompt %s", prompt);
+}
+
+static void make_recording(void)
+{
+	struct winsize size = { .ws_row = 30, .ws_col = 100 };
+	struct guest g = { .name = "record", .record = true };
+
+	printf("1..1\n");
+	make_disk(&g);
+	if (openpty(&g.keyboard, &g.terminal, NULL, NULL, &size))
+		fatal("openpty: %s", strerror(errno));
+	g.start = now_ms();
+	fflush(stdout);
+	g.pid = fork();
+	if (!g.pid)
+		run_shell(&g);
+	if (g.pid < 0 || !guest_wait(&g, "host# ", SECONDS))
+		fatal("no shell");
+
+	enter(&g, "cd /guest; ls", "host# ");
+	enter(&g, "./vmm --kernel Image --initrd initrd --append quiet --cpus 2 --mem 256M --raw --disk /tmp/disk-record", "guest# ");
+	enter(&g, "uname -a", "guest# ");
+	enter(&g, "nproc; free -m", "guest# ");
+	enter(&g, "cat /proc/interrupts", "guest# ");
+	enter(&g, "dd if=/dev/urandom of=/dev/vda bs=64k count=16", "guest# ");
+	enter(&g, "exit", "host# ");
+	enter(&g, "echo the status is $?", "host# ");
+	guest_type(&g, "exit\r");
+	result(guest_end(&g, SECONDS) == 0 && strstr(g.seen, "the status is 0"), "recording");
+	guest_forget(&g);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -624,6 +731,8 @@ int main(int argc, char **argv)
 		pair();
 	else if (argc == 3 && !strcmp(argv[1], "repeat"))
 		repeat(atoi(argv[2]));
+	else if (argc == 2 && !strcmp(argv[1], "record"))
+		make_recording();
 	else
 		fatal("session: see the top of tests/guest/session.c");
 	return 0;
