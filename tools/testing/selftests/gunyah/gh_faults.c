@@ -16,16 +16,20 @@
 
 enum { DOOR_OP, DOOR_A, DOOR_B, DOOR_RESULT };
 
-static volatile uint64_t *door;
+static uint64_t *door;
 
 const char *gh_faults_open(void)
 {
-	int fd = open(DOOR_REG, O_RDONLY | O_CLOEXEC);
+	const char *why_not = gh_why_not();
 	uint64_t reg[2];
 	void *page;
+	int fd;
 
+	if (why_not)
+		return why_not;
+	fd = open(DOOR_REG, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return "no /hypervisor-debug in the device tree: this hypervisor does not fail on request";
+		return "no /hypervisor-debug in the device tree: nothing fails on request";
 	if (read(fd, reg, sizeof(reg)) != sizeof(reg)) {
 		close(fd);
 		return "/hypervisor-debug in the device tree has no usable reg";
@@ -41,15 +45,16 @@ const char *gh_faults_open(void)
 	if (page == MAP_FAILED)
 		return "/dev/mem does not map /hypervisor-debug";
 	door = page;
+	gh_faults_clear();
 	return NULL;
 }
 
 uint64_t gh_fault(enum gh_fault fault, uint64_t a, uint64_t b)
 {
-	door[DOOR_A] = a;
-	door[DOOR_B] = b;
-	door[DOOR_OP] = fault;
-	return door[DOOR_RESULT];
+	WRITE_ONCE(door[DOOR_A], a);
+	WRITE_ONCE(door[DOOR_B], b);
+	WRITE_ONCE(door[DOOR_OP], fault);
+	return READ_ONCE(door[DOOR_RESULT]);
 }
 
 uint64_t gh_faults_clear(void)
@@ -99,19 +104,26 @@ struct gh_figures gh_figures(void)
 	};
 }
 
+static bool is(uint64_t now, uint64_t before, const char *what, const char *when)
+{
+	if (now == before)
+		return true;
+	printf("# %s: %llu %s, %llu before\n", when, (unsigned long long)now, what,
+	       (unsigned long long)before);
+	return false;
+}
+
 bool gh_figures_are(const struct gh_figures *before, const char *when)
 {
 	const struct gh_figures now = gh_figures();
 
-#define SAME(what)	(now.what == before->what ||				\
-			 (printf("# %s: %llu " #what ", %llu before\n", when,		\
-				 (unsigned long long)now.what,			\
-				 (unsigned long long)before->what), false))
-
 	/* All of them, not only the first one that differs */
-	return SAME(parcels) & SAME(vmids) & SAME(virqs) & SAME(caps) & SAME(pages) &
-	       SAME(pinned);
-#undef SAME
+	return is(now.parcels, before->parcels, "parcels", when) &
+	       is(now.vmids, before->vmids, "VMIDs", when) &
+	       is(now.virqs, before->virqs, "interrupts", when) &
+	       is(now.caps, before->caps, "capabilities", when) &
+	       is(now.pages, before->pages, "pages in parcels", when) &
+	       is(now.pinned, before->pinned, "pinned pages", when);
 }
 
 static uint8_t *shared;
@@ -237,7 +249,7 @@ static int check_dead(struct gh_life *life, int error)
 	    run->exit_reason != GH_VCPU_EXIT_STATUS ||
 	    run->status.status != GH_VM_STATUS_LOAD_FAILED) {
 		printf("# GH_VM_START failed with errno %d, and left a VM behind\n", error);
-		return ENOTRECOVERABLE;
+		return -1;
 	}
 	return error;
 }

@@ -76,7 +76,7 @@ enum gh_rm_error {
 	GH_RM_UNIMPLEMENTED	= 0xffffffff,
 };
 
-/* Returns NULL if faults can be asked for, or why not */
+/* Returns NULL if there are VMs and faults can be asked for, or why not */
 const char *gh_faults_open(void);
 uint64_t gh_fault(enum gh_fault fault, uint64_t a, uint64_t b);
 /* Number of faults that did not happen yet; they are taken back */
@@ -119,8 +119,9 @@ int gh_life_init(void);
 int gh_life_prepare(struct gh_life *life);
 void gh_life_close(struct gh_life *life);
 /*
- * From the beginning to the end. Returns 0 or what failed first, as an errno;
- * a guest that hangs is taken down after a second.
+ * From the beginning to the end. Returns 0 or what failed first, as an errno, or
+ * -1 if the VM is not what it should be then; a guest that hangs is taken down
+ * after a second.
  */
 int gh_live(bool power_off);
 

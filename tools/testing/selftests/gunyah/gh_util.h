@@ -111,16 +111,6 @@ int gh_vm_prepare(struct gh_test_vm *vm, unsigned int vcpus);
 int gh_vm_boot(struct gh_test_vm *vm, unsigned int vcpus);
 void gh_vm_close(struct gh_test_vm *vm);
 
-/* In FIXTURE_SETUP: a VM that lacks nothing but GH_VM_START */
-#define GH_SETUP_VM(vm, vcpus) do {					\
-	const char *__why_not = gh_why_not();				\
-									\
-	gh_vm_clear(vm);						\
-	if (__why_not)							\
-		SKIP(return, "%s", __why_not);				\
-	ASSERT_EQ(0, gh_vm_prepare(vm, vcpus));				\
-} while (0)
-
 /* In a test whose fixture has a "vm" */
 #define START()		ASSERT_EQ(0, ioctl(self->vm.vm, GH_VM_START))
 

@@ -108,7 +108,12 @@ FIXTURE(vm) {
 /* All is there but GH_VM_START */
 FIXTURE_SETUP(vm)
 {
-	GH_SETUP_VM(&self->vm, 1);
+	const char *why_not = gh_why_not();
+
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 }
 
 FIXTURE_TEARDOWN(vm)

@@ -72,7 +72,12 @@ FIXTURE(ioeventfd) {
 
 FIXTURE_SETUP(ioeventfd)
 {
-	GH_SETUP_VM(&self->vm, 1);
+	const char *why_not = gh_why_not();
+
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	if (!ioctl(self->vm.gunyah, GH_CHECK_EXTENSION, GH_CAP_IOEVENTFD))
 		SKIP(return, "no ioeventfd in this kernel");
 	self->fd = make_eventfd();

@@ -46,7 +46,12 @@ FIXTURE(irqfd) {
 
 FIXTURE_SETUP(irqfd)
 {
-	GH_SETUP_VM(&self->vm, 1);
+	const char *why_not = gh_why_not();
+
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	if (!ioctl(self->vm.gunyah, GH_CHECK_EXTENSION, GH_CAP_IRQFD))
 		SKIP(return, "no irqfd in this kernel, or no doorbells in this hypervisor");
 	self->fd = make_eventfd();

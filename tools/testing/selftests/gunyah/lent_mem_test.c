@@ -92,7 +92,12 @@ static uint64_t physical_address(void *addr)
 
 FIXTURE_SETUP(lent)
 {
-	GH_SETUP_VM(&self->vm, 1);
+	const char *why_not = gh_why_not();
+
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	self->page = getpagesize();
 	self->buf = aligned_alloc(self->page, self->page);
 	ASSERT_NE(NULL, self->buf);

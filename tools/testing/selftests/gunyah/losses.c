@@ -44,24 +44,17 @@ static uint64_t offline_pages(void)
 	return count;
 }
 
-#define SETUP() do {								\
-	const char *__why_not = gh_why_not();					\
-										\
-	if (!__why_not)								\
-		__why_not = gh_faults_open();					\
-	if (__why_not)								\
-		SKIP(return, "%s", __why_not);					\
-	gh_faults_clear();							\
-	ASSERT_EQ(0, gh_life_init());						\
-	ASSERT_EQ(0, gh_live(true));						\
-	self->before = gh_figures();						\
-	self->offline = offline_pages();					\
-	ASSERT_NE(-1ULL, self->offline);					\
-} while (0)
-
 FIXTURE_SETUP(lost)
 {
-	SETUP();
+	const char *why_not = gh_faults_open();
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_life_init());
+	ASSERT_EQ(0, gh_live(true));
+	self->before = gh_figures();
+	self->offline = offline_pages();
+	ASSERT_NE(-1ULL, self->offline);
 }
 
 /* The host goes on without what it lost */
@@ -220,7 +213,15 @@ FIXTURE(given_up) {
 
 FIXTURE_SETUP(given_up)
 {
-	SETUP();
+	const char *why_not = gh_faults_open();
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_life_init());
+	ASSERT_EQ(0, gh_live(true));
+	self->before = gh_figures();
+	self->offline = offline_pages();
+	ASSERT_NE(-1ULL, self->offline);
 }
 
 FIXTURE_TEARDOWN(given_up)
