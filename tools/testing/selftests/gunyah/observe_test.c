@@ -25,7 +25,12 @@ FIXTURE(observe) {
 
 FIXTURE_SETUP(observe)
 {
-	GH_SETUP_VM(&self->vm, 2);
+	const char *why_not = gh_why_not();
+
+	gh_vm_clear(&self->vm);
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	ASSERT_EQ(0, gh_vm_prepare(&self->vm, 2));
 }
 
 FIXTURE_TEARDOWN(observe)
