@@ -95,14 +95,14 @@ static int test_run(struct kunit *test)
 	return gh_vcpu_run_locked(t->vcpu);
 }
 
-#define EXPECT_RESUME(test, call, word)						\
-do {										\
-	struct test_vcpu *_t = (test)->priv;					\
-										\
-	KUNIT_EXPECT_EQ(test, _t->resume[call][0], (u64)(word));		\
-	KUNIT_EXPECT_EQ(test, _t->resume[call][1], 0);				\
-	KUNIT_EXPECT_EQ(test, _t->resume[call][2], 0);				\
-} while (0)
+static void test_resume(struct kunit *test, unsigned int call, u64 word)
+{
+	struct test_vcpu *t = test->priv;
+
+	KUNIT_EXPECT_EQ_MSG(test, t->resume[call][0], word, "call %u", call);
+	KUNIT_EXPECT_EQ_MSG(test, t->resume[call][1], 0, "call %u", call);
+	KUNIT_EXPECT_EQ_MSG(test, t->resume[call][2], 0, "call %u", call);
+}
 
 static const unsigned int gh_vcpu_lens[] = { 1, 2, 4, 8 };
 
@@ -129,14 +129,14 @@ static void gh_vcpu_reads(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, run->mmio.is_write, 0);
 	KUNIT_EXPECT_EQ(test, run->mmio.resume_action, GH_VCPU_RESUME_HANDLED);
 	KUNIT_EXPECT_EQ(test, get_unaligned_le64(run->mmio.data), 0);
-	EXPECT_RESUME(test, 0, 0);
+	test_resume(test, 0, 0);
 
 	/* User space fills in more than it was asked for, and lies about it */
 	put_unaligned_le64(GARBAGE, run->mmio.data);
 	run->mmio.len = 8;
 	run->mmio.is_write = 1;
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
-	EXPECT_RESUME(test, 1, GARBAGE & GENMASK_ULL(8 * len - 1, 0));
+	test_resume(test, 1, GARBAGE & GENMASK_ULL(8 * len - 1, 0));
 }
 
 static void gh_vcpu_writes(struct kunit *test)
@@ -158,7 +158,7 @@ static void gh_vcpu_writes(struct kunit *test)
 	/* It was no read: there is nothing to reply */
 	run->mmio.is_write = 0;
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
-	EXPECT_RESUME(test, 1, 0);
+	test_resume(test, 1, 0);
 }
 
 /* Until the hypervisor has taken the reply, and not once more */
@@ -175,11 +175,11 @@ static void gh_vcpu_keeps_reply(struct kunit *test)
 	put_unaligned_le64(42, t->vcpu->run->mmio.data);
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
 	KUNIT_ASSERT_EQ(test, t->calls, 6);
-	EXPECT_RESUME(test, 1, 42);
-	EXPECT_RESUME(test, 2, 42);
-	EXPECT_RESUME(test, 3, 42);
-	EXPECT_RESUME(test, 4, 0);
-	EXPECT_RESUME(test, 5, 0);
+	test_resume(test, 1, 42);
+	test_resume(test, 2, 42);
+	test_resume(test, 3, 42);
+	test_resume(test, 4, 0);
+	test_resume(test, 5, 0);
 }
 
 /* The reply is taken in, and the vCPU not run */
@@ -199,7 +199,7 @@ static void gh_vcpu_immediate_exit(struct kunit *test)
 
 	memset(run, 0, sizeof(*run));
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
-	EXPECT_RESUME(test, 1, 42);
+	test_resume(test, 1, 42);
 }
 
 static void gh_vcpu_resume_action(struct kunit *test)
@@ -216,7 +216,7 @@ static void gh_vcpu_resume_action(struct kunit *test)
 
 	run->mmio.resume_action = GH_VCPU_RESUME_HANDLED;
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
-	EXPECT_RESUME(test, 1, 42);
+	test_resume(test, 1, 42);
 }
 
 static const u64 gh_vcpu_bad_sizes[] = { 0, 3, 5, 16, BIT_ULL(32) + 4, U64_MAX };
@@ -324,7 +324,7 @@ static void gh_vcpu_in_kernel_write(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, test_written, (u32)GARBAGE);
 	KUNIT_EXPECT_EQ(test, t->calls, 2);
 	KUNIT_EXPECT_EQ(test, t->vcpu->run->mmio.is_write, 0);
-	EXPECT_RESUME(test, 1, 0);
+	test_resume(test, 1, 0);
 }
 
 static int gh_vcpu_test_init(struct kunit *test)

@@ -528,13 +528,45 @@ static int write_file(const char *path, const char *text)
 	return ret;
 }
 
+/* Where a function of the kernel begins, and the next one */
+static int find_function(const char *name, char *start, char *end)
+{
+	unsigned long long address, first = 0, next = ~0ULL;
+	FILE *symbols = fopen("/proc/kallsyms", "re");
+	char symbol[128];
+
+	for (int pass = 0; symbols && pass < 2; pass++) {
+		rewind(symbols);
+		while (fscanf(symbols, "%llx %*c %127s%*[^\n]", &address, symbol) == 2) {
+			if (!pass && !strcmp(symbol, name))
+				first = address;
+			if (pass && address > first && address < next)
+				next = address;
+		}
+	}
+	if (symbols)
+		fclose(symbols);
+	sprintf(start, "%#llx", first);
+	sprintf(end, "%#llx", next);
+	return first ? 0 : -1;
+}
+
 /*
  * Allocations that may sleep as well, which is what a driver has, and single
- * pages. The calls that fail in between are none of the log's business.
+ * pages. The calls that fail in between are none of the log's business. Not in
+ * register_irq_proc(), which does not care, and has the kernel warn of what is
+ * not there when the interrupt goes.
  */
 static int set_up_failing_allocations(void)
 {
-	return write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
+	char start[32], end[32];
+
+	return find_function("register_irq_proc", start, end) ||
+	       write_file("/sys/kernel/debug/failslab/reject-start", start) ||
+	       write_file("/sys/kernel/debug/failslab/reject-end", end) ||
+	       write_file("/sys/kernel/debug/fail_page_alloc/reject-start", start) ||
+	       write_file("/sys/kernel/debug/fail_page_alloc/reject-end", end) ||
+	       write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") ||
 	       write_file("/sys/kernel/debug/failslab/verbose", "0") ||
 	       write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N") ||
 	       write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0") ||
@@ -571,7 +603,7 @@ TEST_F_TIMEOUT(faults, allocations, 900)
 	char when[64];
 
 	if (fd < 0 || set_up_failing_allocations())
-		SKIP(goto out, "no FAILSLAB, FAIL_PAGE_ALLOC or FAULT_INJECTION_USERCOPY");
+		SKIP(goto out, "no FAILSLAB, FAIL_PAGE_ALLOC, FAULT_INJECTION_USERCOPY or FAULT_INJECTION_STACKTRACE_FILTER");
 
 	for (unsigned int nth = 1; ; nth++) {
 		int error;

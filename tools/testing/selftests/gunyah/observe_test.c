@@ -59,7 +59,7 @@ static bool find_value(const char *path, const char *name, char separator, char 
 	return found;
 }
 
-static const char *fdinfo(int fd, const char *name)
+static const char *fd_value(int fd, const char *name)
 {
 	static char value[64];
 	char path[64];
@@ -70,7 +70,7 @@ static const char *fdinfo(int fd, const char *name)
 
 static long counter(int fd, const char *name)
 {
-	const char *value = fdinfo(fd, name);
+	const char *value = fd_value(fd, name);
 	char *end;
 	long n = strtol(value, &end, 10);
 
@@ -89,27 +89,27 @@ TEST_F(observe, vm_states)
 {
 	long page = getpagesize();
 
-	EXPECT_STREQ("new", fdinfo(self->vm.vm, "gunyah-state"));
-	EXPECT_STREQ("(missing)", fdinfo(self->vm.vm, "gunyah-vmid"));
+	EXPECT_STREQ("new", fd_value(self->vm.vm, "gunyah-state"));
+	EXPECT_STREQ("(missing)", fd_value(self->vm.vm, "gunyah-vmid"));
 	EXPECT_EQ(GUEST_RAM_SIZE / page, counter(self->vm.vm, "gunyah-pages"));
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-given"));
 
 	START();
-	EXPECT_STREQ("running", fdinfo(self->vm.vm, "gunyah-state"));
+	EXPECT_STREQ("running", fd_value(self->vm.vm, "gunyah-state"));
 	EXPECT_LT(0, counter(self->vm.vm, "gunyah-vmid"));
 	EXPECT_EQ(GUEST_RAM_SIZE / page, counter(self->vm.vm, "gunyah-pages-given"));
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-leaked"));
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-pinned"));
 
 	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
-	EXPECT_STREQ("exited", fdinfo(self->vm.vm, "gunyah-state"));
+	EXPECT_STREQ("exited", fd_value(self->vm.vm, "gunyah-state"));
 }
 
 TEST_F(observe, dead_vm)
 {
 	ASSERT_EQ(0, gh_set_dtb(self->vm.vm, GUEST_RAM + GUEST_RAM_SIZE, getpagesize()));
 	EXPECT_FAIL(EINVAL, ioctl(self->vm.vm, GH_VM_START));
-	EXPECT_STREQ("dead", fdinfo(self->vm.vm, "gunyah-state"));
+	EXPECT_STREQ("dead", fd_value(self->vm.vm, "gunyah-state"));
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-given"));
 }
 
@@ -240,7 +240,8 @@ TEST_F(observe, trace_events)
 		SKIP(return, "no gunyah events at " EVENTS);
 
 	START();
-	snprintf(vmid, sizeof(vmid), "gh_vm_start: vmid=%s ret=0", fdinfo(self->vm.vm, "gunyah-vmid"));
+	snprintf(vmid, sizeof(vmid), "gh_vm_start: vmid=%s ret=0",
+		 fd_value(self->vm.vm, "gunyah-vmid"));
 	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
 	gh_vm_close(&self->vm);
 	EXPECT_EQ(0, set_events("0"));

@@ -302,9 +302,8 @@ TEST_F(user_mem, page_of_user_space)
 	int uffd;
 
 	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (uffd < 0 && errno == ENOSYS)
-		SKIP(return, "kernel without userfaultfd");
-	ASSERT_GE(uffd, 0);
+	if (uffd < 0)
+		SKIP(return, "kernel without userfaultfd, or no right to use it");
 	ASSERT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
 	ASSERT_EQ(0, madvise(self->mem, self->size, MADV_DONTNEED));
 	reg.range.start = (uintptr_t)self->mem;
