@@ -686,7 +686,7 @@ static void enter(struct guest *g, const char *command, const char *prompt)
 	}
 	g->mark = g->seen_size;
 	guest_type(g, "\r");
-	if (!guest_wait(g, prompt, SECONDS))
+	if (!guest_wait(g, prompt, CHECK_SECONDS))
 		fatal("no prompt %s", prompt);
 }
 
