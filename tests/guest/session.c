@@ -156,6 +156,9 @@ static void guest_start_with(struct guest *g, const char *name, unsigned int cpu
 		fatal("fork: %s", strerror(errno));
 	if (!g->pid)
 		run_vmm(g, cpus_text, mem_text, append, option);
+	/* A key that is pressed before is nobody's */
+	while (tcgetpgrp(g->keyboard) != g->pid && now_ms() - g->start < 5000)
+		usleep(1000);
 }
 
 static void guest_start(struct guest *g, const char *name, unsigned int cpus,
