@@ -184,16 +184,21 @@ void gic_kick(struct pcpu *p)
 void gic_wait_for_kick(void)
 {
 	u64 pmr = read_sysreg(icc_pmr_el1), hcr = read_sysreg(ich_hcr_el2);
+	u32 intid;
 
 	write_sysreg(ich_hcr_el2, 0);
 	write_sysreg(icc_pmr_el1, PRIO_ONLY_KICK);
 	isb();
 	asm volatile("wfi" : : : "memory");
-	if ((read_sysreg(icc_iar1_el1) & 0xffffff) == SGI_KICK) {
+	intid = (u32)read_sysreg(icc_iar1_el1) & 0xffffff;
+	if (intid == SGI_KICK) {
 		isb();
 		write_sysreg(icc_eoir1_el1, SGI_KICK);
 		isb();
 		write_sysreg(icc_dir_el1, SGI_KICK);
+	} else if (intid < FIRST_SPECIAL || intid >= FIRST_LPI) {
+		plat_panic("the host made interrupt %u as urgent as the hypervisor's own",
+			   intid);
 	}
 	write_sysreg(icc_pmr_el1, pmr);
 	write_sysreg(ich_hcr_el2, hcr);
