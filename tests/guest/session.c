@@ -144,7 +144,8 @@ static void guest_start_with(struct guest *g, const char *name, unsigned int cpu
 	snprintf(g->name, sizeof(g->name), "%s", name);
 	make_disk(g);
 	if (openpty(&g->keyboard, &g->terminal, NULL, NULL, NULL) ||
-	    fcntl(g->keyboard, F_SETFD, FD_CLOEXEC) || tcgetattr(g->terminal, &g->before))
+	    fcntl(g->keyboard, F_SETFD, FD_CLOEXEC) ||
+	    fcntl(g->terminal, F_SETFD, FD_CLOEXEC) || tcgetattr(g->terminal, &g->before))
 		fatal("openpty: %s", strerror(errno));
 
 	snprintf(cpus_text, sizeof(cpus_text), "%u", cpus);
