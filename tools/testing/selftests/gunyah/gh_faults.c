@@ -216,7 +216,7 @@ static void watch(struct gh_vcpu_run *run)
 {
 	const struct sigaction action = { .sa_handler = end_watched };
 	const struct itimerval timer = {
-		.it_value.tv_sec = run ? 1 : 0,
+		.it_value.tv_sec = run ? 20 : 0,
 		.it_interval.tv_usec = run ? 100000 : 0,
 	};
 

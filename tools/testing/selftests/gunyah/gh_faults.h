@@ -121,7 +121,7 @@ void gh_life_close(struct gh_life *life);
 /*
  * From the beginning to the end. Returns 0 or what failed first, as an errno, or
  * -1 if the VM is not what it should be then; a guest that hangs is taken down
- * after a second.
+ * after 20 seconds, which is long also where the machine has other things to do.
  */
 int gh_live(bool power_off);
 
