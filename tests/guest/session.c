@@ -36,8 +36,9 @@
 
 /* Within this, on two cores and under emulation, a guest reaches its init */
 #define BOOT_SECONDS	60
-/* And this is for anything else that is waited for */
+/* And these are for anything else that is waited for: one thing, and all of a check */
 #define SECONDS		120
+#define CHECK_SECONDS	300
 
 /* Exit status of the VMM */
 enum { POWERED_OFF = 0, FAILED = 100, RESET = 101, CRASHED = 102 };
@@ -297,19 +298,20 @@ static bool guest_terminal_is_back(struct guest *g)
 }
 
 /* The VMM's status once it has ended, 128 and the signal, or -1 if it does not end */
-static int guest_end(struct guest *g)
+static int guest_end(struct guest *g, int seconds)
 {
-	long long end = now_ms() + SECONDS * 1000LL;
+	long long end = now_ms() + seconds * 1000LL;
 
 	while (!guest_has_ended(g)) {
 		if (now_ms() > end) {
-			printf("# %s: no end within %d s\n", g->name, SECONDS);
+			printf("# %s: no end within %d s\n", g->name, seconds);
 			kill(g->pid, SIGKILL);
 			waitpid(g->pid, NULL, 0);
 			return -1;
 		}
 		guest_read(g, 50);
 	}
+	printf("# %s: ended after %lld ms\n", g->name, now_ms() - g->start);
 	return WIFEXITED(g->status) ? WEXITSTATUS(g->status) : 128 + WTERMSIG(g->status);
 }
 
@@ -324,7 +326,7 @@ static void guest_forget(struct guest *g)
 /* It ended with @want, and the terminal is as it was; the guest is forgotten */
 static bool guest_judge(struct guest *g, int want, const char *what)
 {
-	int status = guest_end(g);
+	int status = guest_end(g, SECONDS);
 	bool back = guest_terminal_is_back(g);
 
 	guest_forget(g);
@@ -368,7 +370,7 @@ static void guest_check(struct guest *g)
 	result(guest_wait_ready(g), "%s: boot", g->name);
 	if (guest_wait(g, "guest: type", SECONDS))
 		guest_type(g, "something\r");
-	status = guest_end(g);
+	status = guest_end(g, CHECK_SECONDS);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(text, sizeof(text), "\n%s: ok", names[i]);
 		result(guest_said(g, text), "%s: %s", g->name, names[i]);
@@ -620,7 +622,7 @@ static void pair(void)
 	parcels = sum_of("/sys/kernel/debug/gunyah/rm", "parcels");
 	free_kib = sum_of("/proc/meminfo", "MemFree");
 	kill(victim.pid, SIGKILL);
-	status = guest_end(&victim);
+	status = guest_end(&victim, SECONDS);
 	result(status == 128 + SIGKILL && !guest_said(&victim, READY),
 	       "victim: killed while it booted");
 	free_kib = sum_of("/proc/meminfo", "MemFree") - free_kib;

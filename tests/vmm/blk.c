@@ -18,12 +18,10 @@
 #include "virtio.h"
 
 #define SECTOR_SIZE	512
-/*
- * Requests that fill the queue take half of the shared memory, however big they
- * are, and so the guest always finds room for one.
- */
+/* A queue full of segments fits into the shared memory several times */
 #define MAX_SEGMENT	4096
-#define MAX_SEGMENTS	16
+/* Four requests fill the queue; each has two more buffers */
+#define MAX_SEGMENTS	(VIRTIO_QUEUE_SIZE / 4 - 2)
 
 struct blk {
 	struct virtio_device dev;
@@ -61,32 +59,13 @@ static uint8_t *take_last(struct virtio_chain *chain)
 	return NULL;
 }
 
-static bool transfer(struct blk *blk, bool is_write, const struct iovec *iov, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < iov->iov_len) {
-		char *at = (char *)iov->iov_base + done;
-		size_t len = iov->iov_len - done;
-		ssize_t n = is_write ? pwrite(blk->fd, at, len, offset + done) :
-				       pread(blk->fd, at, len, offset + done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += n;
-	}
-	return true;
-}
-
 /* Read or write whole sectors that the disk has; @moved is what arrived in the buffers */
 static uint8_t access_sectors(struct blk *blk, bool is_write, struct iovec *iov,
 			      unsigned int n, uint64_t sector, uint32_t *moved)
 {
 	uint64_t size = 0, offset;
 
-	/* At most 64 buffers of 32 bits each */
+	/* No more buffers than the queue has, of 32 bits each */
 	for (unsigned int i = 0; i < n; i++)
 		size += iov[i].iov_len;
 	if (size % SECTOR_SIZE || sector > blk->sectors ||
@@ -94,12 +73,25 @@ static uint8_t access_sectors(struct blk *blk, bool is_write, struct iovec *iov,
 		return VIRTIO_BLK_S_IOERR;
 
 	offset = sector * SECTOR_SIZE;
-	for (unsigned int i = 0; i < n; i++) {
-		if (!transfer(blk, is_write, &iov[i], offset))
+	while (size) {
+		ssize_t done = is_write ? pwritev(blk->fd, iov, n, offset) :
+					  preadv(blk->fd, iov, n, offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
 			return VIRTIO_BLK_S_IOERR;
-		offset += iov[i].iov_len;
+		offset += done;
+		size -= done;
 		if (!is_write)
-			*moved += iov[i].iov_len;
+			*moved += done;
+		/* The system call may have done less */
+		for (; n && (size_t)done >= iov->iov_len; n--)
+			done -= iov++->iov_len;
+		if (n) {
+			iov->iov_base = (char *)iov->iov_base + done;
+			iov->iov_len -= done;
+		}
 	}
 	return VIRTIO_BLK_S_OK;
 }

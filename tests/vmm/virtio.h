@@ -13,7 +13,7 @@
 
 #include "vmm.h"
 
-#define VIRTIO_QUEUE_SIZE	64
+#define VIRTIO_QUEUE_SIZE	256
 
 /*
  * struct virtio_chain - Buffers that the guest made available together

@@ -250,7 +250,7 @@ static void test_queues(void)
 	} bad[] = {
 		{ 0, BASE, BASE + AVAIL, BASE + USED, "queue of 0" },
 		{ 48, BASE, BASE + AVAIL, BASE + USED, "queue of 48" },
-		{ 128, BASE, BASE + AVAIL, BASE + USED, "queue of 128" },
+		{ 512, BASE, BASE + AVAIL, BASE + USED, "queue of 512" },
 		{ 64, BASE - 16, BASE + AVAIL, BASE + USED, "queue before shared memory" },
 		{ 64, BASE + SIZE - 1008, BASE, BASE, "descriptors that go beyond it" },
 		{ 64, BASE, BASE + SIZE - 132, BASE, "available ring that goes beyond it" },
@@ -339,7 +339,7 @@ static void test_chains(void)
 		  "descriptor that follows itself" },
 		{ 2, { BASE + STATUS, 1, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 0 },
 		  "chain that is a ring" },
-		{ 1, { BASE + DATA, 512, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, 64 },
+		{ 1, { BASE + DATA, 512, VRING_DESC_F_WRITE | VRING_DESC_F_NEXT, VIRTIO_QUEUE_SIZE },
 		  "descriptor that is not there" },
 		{ 1, { BASE + DATA, 512, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 2 },
 		  "indirect descriptor" },
