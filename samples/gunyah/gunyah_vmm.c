@@ -327,7 +327,7 @@ static void map_memory(int vm, int mem)
 	};
 
 	if (ioctl(vm, GH_VM_MAP_MEM, &map))
-		die("GH_VM_MAP_MEM of %zu bytes at %#x: %s",
+		die("GH_VM_MAP_MEM of %zu bytes at %#x: %s (see --mem)",
 		    options.mem_size, SAMPLE_RAM_BASE, strerror(errno));
 	if (ioctl(vm, GH_VM_SET_DTB_CONFIG, &dtb))
 		die("GH_VM_SET_DTB_CONFIG of %#x bytes at %#x: %s",
@@ -439,7 +439,9 @@ static void *run_vcpu(void *data)
 				vcpu->interrupted++;
 				continue;
 			}
-			die("GH_VCPU_RUN of vCPU %u: %s", vcpu->id, strerror(errno));
+			die("GH_VCPU_RUN of vCPU %u: %s (%s)", vcpu->id, strerror(errno),
+			    errno == ENODEV ? "does the device tree have it?" :
+			    "see the kernel log");
 		}
 
 		switch (run->exit_reason) {
@@ -511,7 +513,7 @@ int main(int argc, char **argv)
 
 	vm = ioctl(gunyah, GH_CREATE_VM, 0);
 	if (vm < 0)
-		die("GH_CREATE_VM: %s", strerror(errno));
+		die("GH_CREATE_VM: %s (is the host shutting down?)", strerror(errno));
 
 	mem = create_memory(gunyah);
 	map_memory(vm, mem);

@@ -48,6 +48,8 @@ EXPORT_SYMBOL_GPL(gh_is_gunyah);
  * gh_hypervisor_has_feature() - Find out what the hypervisor can do
  * @feature: the feature in question
  *
+ * This is hypervisor_identify, after a look whether there is one to ask.
+ *
  * Context: Any context. Does up to two hypercalls, so remember the answer where
  * speed matters.
  * Return: true if the hypervisor is Gunyah, has the version of the interface

@@ -97,7 +97,7 @@ static void gh_guest_mem_free(struct gh_guest_mem *mem)
 
 		for (pfn = chunk->pfn; pfn < chunk->pfn + chunk->nr_pages; pfn++) {
 			/* Still marked: did not come back from a guest */
-			if (!folio_test_offline(pfn_folio(pfn)))
+			if (!PageOffline(pfn_to_page(pfn)))
 				__free_page(pfn_to_page(pfn));
 			cond_resched();
 		}
@@ -213,6 +213,7 @@ static vm_fault_t gh_guest_mem_fault(struct vm_fault *vmf)
 	struct file *file = vmf->vma->vm_file;
 	struct gh_guest_mem *mem = file->private_data;
 	const struct gh_guest_mem_chunk *chunk;
+	unsigned long pfn;
 
 	guard(rwsem_read)(&file->f_mapping->invalidate_lock);
 
@@ -220,8 +221,11 @@ static vm_fault_t gh_guest_mem_fault(struct vm_fault *vmf)
 	if (!chunk || gh_guest_mem_is_hidden(mem, vmf->pgoff))
 		return VM_FAULT_SIGBUS;
 
-	return vmf_insert_pfn(vmf->vma, vmf->address,
-			      chunk->pfn + (vmf->pgoff - chunk->index));
+	pfn = chunk->pfn + (vmf->pgoff - chunk->index);
+	if (PageHWPoison(pfn_to_page(pfn)))
+		return VM_FAULT_HWPOISON;
+
+	return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
 }
 
 static const struct vm_operations_struct gh_guest_mem_vm_ops = {
@@ -518,7 +522,7 @@ void gh_guest_mem_hide(struct gh_vm_mem_region *region)
 
 		page_offline_begin();
 		for (; pfn < end; pfn++) {
-			__folio_set_offline(pfn_folio(pfn));
+			__SetPageOffline(pfn_to_page(pfn));
 			cond_resched();
 		}
 		page_offline_end();
@@ -543,8 +547,12 @@ void gh_guest_mem_unhide(struct gh_vm_mem_region *region)
 		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
 
 		for (; pfn < end; pfn++) {
-			clear_highpage(pfn_to_page(pfn));
-			__folio_clear_offline(pfn_folio(pfn));
+			struct page *page = pfn_to_page(pfn);
+
+			/* What has a memory error nobody gets to see: do not touch it */
+			if (!PageHWPoison(page))
+				clear_highpage(page);
+			__ClearPageOffline(page);
 			cond_resched();
 		}
 	}

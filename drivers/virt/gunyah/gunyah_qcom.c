@@ -9,6 +9,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
+#include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/firmware/qcom/qcom_scm.h>
 #include <linux/gunyah.h>
@@ -48,9 +49,23 @@ VISIBLE_IF_KUNIT int gh_qcom_assign_mem(phys_addr_t addr, size_t size, u64 owner
 	if (!qcom_scm_is_available())
 		return -ENODEV;
 
-	return qcom_scm_assign_mem(addr, size, &owners, perms, n_perms) ? -EIO : 0;
+	return qcom_scm_assign_mem(addr, size, &owners, perms, n_perms);
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_qcom_assign_mem);
+
+/* Any other number may be one that the secure world has returned, and no errno */
+static int gh_qcom_remap_error(int error)
+{
+	switch (error) {
+	case 0:
+	case -EBUSY:
+	case -ENODEV:
+	case -ENOMEM:
+		return error;
+	default:
+		return -EIO;
+	}
+}
 
 static unsigned int gh_qcom_vmid(u16 vmid)
 {
@@ -67,7 +82,7 @@ static int gh_qcom_assign_entry(const struct gh_rm_mem_entry *entry, u64 owners,
 	if (ret)
 		pr_err_ratelimited("can't assign %#llx bytes at %#llx from VMs %#llx to VM %d: %d\n",
 				   size, addr, owners, perms[0].vmid, ret);
-	return ret;
+	return gh_qcom_remap_error(ret);
 }
 
 /* VMs that differ to the resource manager may be one here */

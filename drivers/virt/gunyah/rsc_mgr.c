@@ -24,11 +24,11 @@
 #include <linux/pm.h>
 #include <linux/pm_wakeup.h>
 #include <linux/random.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
+#include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 
 #include "rsc_mgr.h"
@@ -49,6 +49,7 @@ static const char * const gh_rm_counter_names[] = {
 	[GH_RM_COUNTER_BAD_HEADER]		= "bad_header",
 	[GH_RM_COUNTER_MISFRAGMENTED]		= "misfragmented",
 	[GH_RM_COUNTER_STRAY_REPLY]		= "stray_reply",
+	[GH_RM_COUNTER_BAD_REPLY]		= "bad_reply",
 	[GH_RM_COUNTER_IGNORED_NOTIFICATION]	= "ignored_notification",
 };
 
@@ -339,18 +340,22 @@ static irqreturn_t gh_rm_tx_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static unsigned long gh_rm_time_left(unsigned long deadline)
+VISIBLE_IF_KUNIT unsigned long gh_rm_time_left(unsigned long deadline)
 {
 	unsigned long now = jiffies;
 
+	KUNIT_STATIC_STUB_REDIRECT(gh_rm_time_left, deadline);
+
 	return time_before(now, deadline) ? deadline - now : 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(gh_rm_time_left);
 
 /* Returns -ETIMEDOUT if the queue to RM stays full */
-static int gh_rm_send_packet(struct gh_rm *rm, size_t size, bool last, bool killable,
-			     unsigned long deadline)
+static int gh_rm_send_packet(struct gh_rm *rm, const struct gh_rm_xfer *xfer, size_t size,
+			     bool first, bool last, unsigned long deadline)
 {
 	u64 flags = last ? GH_HYPERCALL_MSGQ_TX_FLAGS_PUSH : 0;
+	bool killable = xfer->killable && first;
 	enum gh_error gh_error;
 	long left;
 
@@ -376,8 +381,10 @@ static int gh_rm_send_packet(struct gh_rm *rm, size_t size, bool last, bool kill
 	} while (gh_error == GH_ERROR_MSGQUEUE_FULL);
 
 	if (gh_error) {
-		dev_err_ratelimited(rm->dev, "sending to the resource manager failed: error %d\n",
-				    gh_error);
+		dev_err_ratelimited(rm->dev,
+				    "can't send %s (%#x, VM %u) to the resource manager: error %d\n",
+				    gh_rm_message_name(xfer->message_id), xfer->message_id,
+				    xfer->vmid, gh_error);
 		rm->tx_ready = true;
 		return -EIO;
 	}
@@ -409,9 +416,8 @@ static int gh_rm_send(struct gh_rm *rm, const struct gh_rm_xfer *xfer, unsigned 
 		data += payload;
 		left -= payload;
 
-		ret = gh_rm_send_packet(rm, sizeof(*header) + payload, !left,
-					xfer->killable && type == GH_RM_PACKET_REQUEST,
-					deadline);
+		ret = gh_rm_send_packet(rm, xfer, sizeof(*header) + payload,
+					type == GH_RM_PACKET_REQUEST, !left, deadline);
 		if (ret)
 			return ret;
 
@@ -724,7 +730,9 @@ static int gh_rm_probe(struct platform_device *pdev)
 		return ret;
 
 	/* Whether guests wake the host; power/wakeup in sysfs changes it */
-	device_init_wakeup(dev, true);
+	ret = devm_device_init_wakeup(dev);
+	if (ret)
+		return ret;
 
 	/* A message that is in the queue already does not interrupt again */
 	irq_wake_thread(rx_irq, rm);

@@ -100,6 +100,7 @@ enum gh_rm_counter {
 	GH_RM_COUNTER_BAD_HEADER,
 	GH_RM_COUNTER_MISFRAGMENTED,
 	GH_RM_COUNTER_STRAY_REPLY,
+	GH_RM_COUNTER_BAD_REPLY,
 	GH_RM_COUNTER_IGNORED_NOTIFICATION,
 	GH_RM_NR_COUNTERS
 };
@@ -226,6 +227,7 @@ int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer);
 struct gh_rm *gh_rm_alloc(struct device *dev, u64 tx_capid, u64 rx_capid);
 void gh_rm_drain(struct gh_rm *rm);
 int gh_rm_remap_error(u32 rm_error);
+unsigned long gh_rm_time_left(unsigned long deadline);
 #endif
 
 #endif

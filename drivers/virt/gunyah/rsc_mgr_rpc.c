@@ -5,6 +5,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/cleanup.h>
+#include <linux/dev_printk.h>
 #include <linux/errno.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
@@ -144,6 +145,17 @@ static bool gh_rm_vmid_valid(u16 vmid)
 	return vmid && vmid != GH_VMID_INVAL;
 }
 
+/* The reply is as long as it should be, but what it says can't be true */
+static int gh_rm_bad_reply(struct gh_rm *rm, u32 message_id, u16 vmid)
+{
+	gh_rm_count(rm, GH_RM_COUNTER_BAD_REPLY);
+	dev_err_ratelimited(rm->dev,
+			    "reply of the resource manager to %s (%#x, VM %u) makes no sense\n",
+			    gh_rm_message_name(message_id), message_id, vmid);
+
+	return -EBADMSG;
+}
+
 /* Does a call that replies with one 32-bit number */
 static int gh_rm_transfer_u32(struct gh_rm *rm, struct gh_rm_xfer *xfer, u32 *value)
 {
@@ -200,7 +212,7 @@ int gh_rm_get_vmid(struct gh_rm *rm, u16 *vmid)
 		if (ret)
 			return ret;
 		if (value >= GH_VMID_INVAL)
-			return -EBADMSG;
+			return gh_rm_bad_reply(rm, xfer.message_id, xfer.vmid);
 		WRITE_ONCE(rm->vmid, value);
 	}
 
@@ -247,7 +259,7 @@ int gh_rm_alloc_vmid(struct gh_rm *rm, u16 *vmid)
 		return ret;
 
 	if (value > U16_MAX || !gh_rm_vmid_valid(value) || value == host_vmid)
-		return -EBADMSG;
+		return gh_rm_bad_reply(rm, xfer.message_id, xfer.vmid);
 
 	*vmid = value;
 
@@ -524,10 +536,8 @@ int gh_rm_get_hyp_resources(struct gh_rm *rm, u16 vmid,
 
 	list = resp;
 	if (resp_size < sizeof(*list) ||
-	    resp_size != struct_size(list, entries, le32_to_cpu(list->n_entries))) {
-		gh_rm_count(rm, GH_RM_COUNTER_SHORT);
-		return -EBADMSG;
-	}
+	    resp_size != struct_size(list, entries, le32_to_cpu(list->n_entries)))
+		return gh_rm_bad_reply(rm, GH_RM_VM_GET_HYP_RESOURCES, vmid);
 
 	*resources = no_free_ptr(resp);
 
@@ -582,7 +592,7 @@ static int gh_rm_mem_create(struct gh_rm *rm, u32 message_id, struct gh_rm_mem_p
 		return ret;
 
 	if (mem_handle == GH_MEM_HANDLE_INVAL)
-		return -EBADMSG;
+		return gh_rm_bad_reply(rm, message_id, parcel->vmid);
 
 	parcel->mem_handle = mem_handle;
 

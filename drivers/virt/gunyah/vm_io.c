@@ -5,9 +5,9 @@
 
 #include <linux/bsearch.h>
 #include <linux/cleanup.h>
+#include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
-#include <linux/log2.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/srcu.h>

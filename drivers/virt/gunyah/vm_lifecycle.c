@@ -30,9 +30,14 @@ static void gh_vm_wake(struct gh_vm *ghvm)
 
 static void gh_vm_set_exited(struct gh_vm *ghvm)
 {
-	/* Pairs with gh_vm_has_exited(): whoever sees it sees rm_status too */
-	smp_store_release(&ghvm->exited, true);
+	WRITE_ONCE(ghvm->exited, true);
 	gh_vm_wake(ghvm);
+}
+
+static void gh_vm_set_state(struct gh_vm *ghvm, enum gh_vm_state state)
+{
+	/* Pairs with gh_vm_ensure_started(): what the vCPUs need comes first */
+	smp_store_release(&ghvm->state, state);
 }
 
 /* The first one to say how the VM ended is the one who is believed. */
@@ -148,7 +153,11 @@ EXPORT_SYMBOL_IF_KUNIT(gh_vm_lifecycle_init);
  */
 int gh_vm_ensure_started(struct gh_vm *ghvm)
 {
-	return READ_ONCE(ghvm->state) == GH_VM_NEW ? -ENODEV : 0;
+	/*
+	 * Pairs with gh_vm_set_state(): the vCPUs of a VM that is started are
+	 * there, and those of one that is dead know that it has exited.
+	 */
+	return smp_load_acquire(&ghvm->state) == GH_VM_NEW ? -ENODEV : 0;
 }
 EXPORT_SYMBOL_GPL(gh_vm_ensure_started);
 
@@ -161,8 +170,7 @@ EXPORT_SYMBOL_GPL(gh_vm_ensure_started);
  */
 bool gh_vm_has_exited(struct gh_vm *ghvm)
 {
-	/* Pairs with gh_vm_set_exited() */
-	return smp_load_acquire(&ghvm->exited);
+	return READ_ONCE(ghvm->exited);
 }
 EXPORT_SYMBOL_GPL(gh_vm_has_exited);
 
@@ -351,7 +359,7 @@ int gh_vm_start(struct gh_vm *ghvm)
 		ret = -EIO;
 	trace_gh_vm_start(ghvm->vmid, ret);
 	if (!ret) {
-		WRITE_ONCE(ghvm->state, GH_VM_STARTED);
+		gh_vm_set_state(ghvm, GH_VM_STARTED);
 		return 0;
 	}
 
@@ -382,7 +390,7 @@ static void gh_vm_wait_for_reset(struct gh_vm *ghvm)
 static bool gh_vm_stop_and_reset(struct gh_vm *ghvm)
 {
 	enum gh_rm_vm_status status;
-	bool reset_sent = false;
+	bool reset_sent = false, waited = false;
 	int i;
 
 	for (i = 0; i < GH_VM_TEARDOWN_STEPS; i++) {
@@ -410,10 +418,13 @@ static bool gh_vm_stop_and_reset(struct gh_vm *ghvm)
 			/* The numbers of the VM's interrupts are free after this. */
 			gh_vm_remove_resources(ghvm);
 			reset_sent = true;
-			if (!gh_rm_vm_reset(ghvm->rm, ghvm->vmid))
-				gh_vm_wait_for_reset(ghvm);
+			gh_rm_vm_reset(ghvm->rm, ghvm->vmid);
 			break;
 		case GH_RM_VM_STATUS_RESETTING:
+			/* It has had its time: what it has not given back is lost */
+			if (waited)
+				return false;
+			waited = true;
 			gh_vm_wait_for_reset(ghvm);
 			break;
 		default:
@@ -460,8 +471,8 @@ void gh_vm_teardown(struct gh_vm *ghvm)
 
 	if (ghvm->state == GH_VM_DEAD)
 		return;
-	WRITE_ONCE(ghvm->state, GH_VM_DEAD);
 	gh_vm_set_exited(ghvm);
+	gh_vm_set_state(ghvm, GH_VM_DEAD);
 
 	if (!ghvm->live)
 		return;

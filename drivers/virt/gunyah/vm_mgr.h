@@ -18,6 +18,8 @@
  *
  * Under gh_vm.lock only: mmap_lock, then the invalidate_lock of a guest memory.
  *
+ * Innermost: the lock of an eventfd's wait queue, then gh_irqfd.lock.
+ *
  * The notification handler takes none of the mutexes: it runs while a holder of
  * gh_vm.lock waits for what it brings.
  */

@@ -9,6 +9,7 @@
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pfn.h>
 #include <linux/slab.h>
@@ -384,6 +385,8 @@ static void gh_vm_mem_leak(struct gh_vm *ghvm, struct gh_vm_mem_region *region, 
 		gh_vm_mem_hide(region);
 
 	region->leaked = true;
+	/* Who else would know of the pages, and keep the host from hibernation? */
+	__module_get(THIS_MODULE);
 	atomic_long_add(nr_pages, &gh_mem_leaked_pages);
 	atomic_long_sub(nr_pages, &gh_mem_lent_pages);
 	gh_vm_mem_count(&ghvm->mem_pages.leaked, nr_pages);
@@ -410,9 +413,6 @@ void gh_vm_mem_reclaim(struct gh_vm *ghvm)
 	lockdep_assert_held(&ghvm->lock);
 
 	list_for_each_entry(region, &ghvm->mem, vm_entry) {
-		if (region->leaked)
-			continue;
-
 		ret = 0;
 		if (region->parcel.held) {
 			ret = gh_vm_mem_reclaim_region(ghvm, region);

@@ -33,7 +33,7 @@ TRACE_EVENT(gh_vcpu_enter,
 		      __entry->vmid, __entry->vcpu, __entry->resume)
 );
 
-/* Without a state, and its data, if the hypercall failed */
+/* The state and its data mean nothing if the hypercall failed */
 TRACE_EVENT(gh_vcpu_exit,
 	    TP_PROTO(u16 vmid, u32 vcpu, int gh_error, u64 state, const u64 *data),
 

@@ -17,7 +17,14 @@
  * ioctls of /dev/gunyah
  */
 
-/* Returns a new VM file.  The argument must be 0. */
+/**
+ * define GH_CREATE_VM - Make a VM
+ *
+ * A call of /dev/gunyah.  The argument must be 0.
+ *
+ * Return: a new VM file, which is closed on execve(), or -EINVAL, -ENOMEM,
+ * -EMFILE, -ENFILE or -ESHUTDOWN.
+ */
 #define GH_CREATE_VM			_IO(GH_IOCTL_TYPE, 0x0)
 
 /**
@@ -34,16 +41,27 @@ struct gh_create_mem_args {
 
 /* Close the file on execve() */
 #define GH_GUEST_MEM_CLOEXEC		0x1
-/* Back the memory with the largest folios there are */
+/* Allocate blocks of the size of a huge page, as far as there are any */
 #define GH_GUEST_MEM_ALLOW_HUGEPAGE	0x2
 
-/* Returns a new guest memory file. */
+/**
+ * define GH_CREATE_GUEST_MEM - Make a guest memory
+ *
+ * A call of /dev/gunyah.  The argument is a struct gh_create_mem_args.
+ *
+ * Return: a new guest memory file, or -EFAULT, -EINVAL, -ENOMEM, -EINTR, -EMFILE
+ * or -ENFILE.
+ */
 #define GH_CREATE_GUEST_MEM		_IOW(GH_IOCTL_TYPE, 0x8, \
 					     struct gh_create_mem_args)
 
-/*
- * Returns a value above 0 if the capability that the argument names is there,
- * and 0 if it is not, or not known.
+/**
+ * define GH_CHECK_EXTENSION - Ask what there is
+ *
+ * A call of /dev/gunyah.  The argument is a number, GH_CAP_*.
+ *
+ * Return: a value above 0 if what it names is there, and 0 if it is not, or not
+ * known.
  */
 #define GH_CHECK_EXTENSION		_IO(GH_IOCTL_TYPE, 0xb)
 
@@ -88,6 +106,13 @@ struct gh_userspace_memory_region {
 #define GH_MEM_ALLOW_EXEC		0x4
 #define GH_MEM_LENT			0x8
 
+/**
+ * define GH_VM_SET_USER_MEM_REGION - Give a VM memory of the calling process
+ *
+ * A call of a VM file.  The argument is a struct gh_userspace_memory_region.
+ *
+ * Return: 0, or -EFAULT, -EINVAL, -EPERM, -EEXIST, -EOPNOTSUPP, -ENOMEM or -EINTR.
+ */
 #define GH_VM_SET_USER_MEM_REGION	_IOW(GH_IOCTL_TYPE, 0x1, \
 					     struct gh_userspace_memory_region)
 
@@ -102,6 +127,13 @@ struct gh_vm_dtb_config {
 	__aligned_u64 size;
 };
 
+/**
+ * define GH_VM_SET_DTB_CONFIG - Say where a VM's device tree is
+ *
+ * A call of a VM file.  The argument is a struct gh_vm_dtb_config.
+ *
+ * Return: 0, or -EFAULT, -EINVAL, -EBUSY or -EINTR.
+ */
 #define GH_VM_SET_DTB_CONFIG		_IOW(GH_IOCTL_TYPE, 0x2, \
 					     struct gh_vm_dtb_config)
 
@@ -130,9 +162,24 @@ struct gh_vm_boot_context {
 /* SP_EL0, SP_EL1 and SP_EL2 */
 #define GH_VM_BOOT_REG_SET_SP		2
 
+/**
+ * define GH_VM_SET_BOOT_CONTEXT - Set a register of a VM's boot vCPU
+ *
+ * A call of a VM file.  The argument is a struct gh_vm_boot_context.
+ *
+ * Return: 0, or -EFAULT, -EINVAL or -EINTR.
+ */
 #define GH_VM_SET_BOOT_CONTEXT		_IOW(GH_IOCTL_TYPE, 0xa, \
 					     struct gh_vm_boot_context)
 
+/**
+ * define GH_VM_START - Start a VM
+ *
+ * A call of a VM file.  It has no argument.
+ *
+ * Return: 0, also if the VM has been started before, or -EINVAL, -EOPNOTSUPP,
+ * -ENOSPC, -ENODEV, -ENOMEM, -EPERM, -EBUSY, -EIO, -ESHUTDOWN or -EINTR.
+ */
 #define GH_VM_START			_IO(GH_IOCTL_TYPE, 0x3)
 
 /**
@@ -161,6 +208,14 @@ struct gh_map_mem_args {
 /* Undo the call that had the same other arguments */
 #define GH_MAP_MEM_UNMAP		0x100
 
+/**
+ * define GH_VM_MAP_MEM - Give a VM a part of a guest memory, or undo that
+ *
+ * A call of a VM file.  The argument is a struct gh_map_mem_args.
+ *
+ * Return: 0, or -EFAULT, -EINVAL, -EBADF, -EEXIST, -ENOENT, -EOPNOTSUPP, -ENOMEM
+ * or -EINTR.
+ */
 #define GH_VM_MAP_MEM			_IOW(GH_IOCTL_TYPE, 0x9, \
 					     struct gh_map_mem_args)
 
@@ -177,7 +232,8 @@ struct gh_map_mem_args {
  * @vcpu_id: index of the vCPU's node among the cpu nodes of the guest's device
  *	     tree
  *
- * Adding a vCPU returns a new vCPU file.
+ * Adding a vCPU returns a new vCPU file, which is closed on execve(), or -EEXIST,
+ * -EOPNOTSUPP, -ENOMEM, -EMFILE or -ENFILE.
  */
 struct gh_fn_vcpu_arg {
 	__u32 vcpu_id;
@@ -189,6 +245,9 @@ struct gh_fn_vcpu_arg {
  * @label: label of the doorbell in the guest's device tree
  * @flags: 0 or GH_IRQFD_LEVEL
  * @padding: must be 0
+ *
+ * Adding an irqfd returns 0, or -EINVAL, -EBADF, -EEXIST, -EBUSY, -EACCES or
+ * -ENOMEM.
  */
 struct gh_fn_irqfd_arg {
 	__u32 fd;
@@ -208,6 +267,8 @@ struct gh_fn_irqfd_arg {
  * @fd: eventfd that the write is to signal
  * @flags: 0 or GH_IOEVENTFD_DATAMATCH
  * @padding: must be 0
+ *
+ * Adding an ioeventfd returns 0, or -EINVAL, -EBADF, -EEXIST, -ENOSPC or -ENOMEM.
  */
 struct gh_fn_ioeventfd_arg {
 	__aligned_u64 datamatch;
@@ -242,6 +303,14 @@ struct gh_vm_function {
 	};
 };
 
+/**
+ * define GH_VM_ADD_FUNCTION - Add a function to a VM, by its name
+ *
+ * A call of a VM file.  The argument is a struct gh_vm_function.
+ *
+ * Return: what the function returns, or -EFAULT, -EINVAL, -ENOENT, -EEXIST,
+ * -ENOSPC or -ENOMEM.
+ */
 #define GH_VM_ADD_FUNCTION		_IOW(GH_IOCTL_TYPE, 0x4, \
 					     struct gh_vm_function)
 
@@ -257,8 +326,24 @@ struct gh_fn_desc {
 	__aligned_u64 arg;
 };
 
+/**
+ * define GH_VM_ADD_FUNCTION_DESC - Add a function to a VM, by its number
+ *
+ * A call of a VM file.  The argument is a struct gh_fn_desc.
+ *
+ * Return: what the function returns, or -EFAULT, -EINVAL, -ENOENT, -EEXIST,
+ * -ENOSPC or -ENOMEM.
+ */
 #define GH_VM_ADD_FUNCTION_DESC		_IOW(GH_IOCTL_TYPE, 0x4, \
 					     struct gh_fn_desc)
+
+/**
+ * define GH_VM_REMOVE_FUNCTION - Remove a function of a VM
+ *
+ * A call of a VM file.  The argument is a struct gh_fn_desc.
+ *
+ * Return: 0, or -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
+ */
 #define GH_VM_REMOVE_FUNCTION		_IOW(GH_IOCTL_TYPE, 0x7, \
 					     struct gh_fn_desc)
 
@@ -353,7 +438,22 @@ struct gh_vcpu_run {
 	};
 };
 
+/**
+ * define GH_VCPU_RUN - Run a vCPU until there is something to do for it
+ *
+ * A call of a vCPU file.  It has no argument: see struct gh_vcpu_run.
+ *
+ * Return: 0 if there is an exit, or -EINTR, -ENODEV, -EINVAL or -EIO.
+ */
 #define GH_VCPU_RUN			_IO(GH_IOCTL_TYPE, 0x5)
+
+/**
+ * define GH_VCPU_MMAP_SIZE - Ask for the size of a vCPU's mapping
+ *
+ * A call of a vCPU file.  It has no argument.
+ *
+ * Return: the size in bytes of what is mapped from offset 0 of the file.
+ */
 #define GH_VCPU_MMAP_SIZE		_IO(GH_IOCTL_TYPE, 0x6)
 
 #endif /* _UAPI_LINUX_GUNYAH_H */

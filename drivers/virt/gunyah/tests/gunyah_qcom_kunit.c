@@ -26,6 +26,7 @@
  * @perms: what they may do, one per VM
  * @calls: number of calls
  * @fail_at: calls that fail, one bit per call
+ * @error: what they return
  * @parcel: the parcel
  * @acl: its VMs
  * @entries: its ranges
@@ -35,6 +36,7 @@ struct qcom_test {
 	int perms[TEST_ENTRIES][64];
 	unsigned int calls;
 	u32 fail_at;
+	int error;
 	struct gh_rm_mem_parcel parcel;
 	struct gh_rm_mem_acl_entry acl[3];
 	struct gh_rm_mem_entry entries[TEST_ENTRIES];
@@ -54,7 +56,7 @@ static int fake_assign_mem(phys_addr_t addr, size_t size, u64 owners,
 	KUNIT_EXPECT_EQ(test, owners, t->owners[i]);
 
 	if (t->fail_at & BIT(t->calls++))
-		return -EIO;
+		return t->error;
 
 	t->owners[i] = 0;
 	memset(t->perms[i], 0, sizeof(t->perms[i]));
@@ -198,6 +200,39 @@ static void gh_qcom_failed_roll_back(struct kunit *test)
 	expect_owners(test, 0, TEST_ENTRIES, BIT_ULL(TEST_HOST));
 }
 
+struct qcom_error_case {
+	int error;
+	int expected;
+	const char *name;
+};
+
+static const struct qcom_error_case qcom_error_cases[] = {
+	{ -ENODEV, -ENODEV, "no secure world" },
+	{ -ENOMEM, -ENOMEM, "no memory" },
+	{ -EBUSY, -EBUSY, "busy" },
+	{ -EINVAL, -EIO, "refused" },
+	{ 15, -EIO, "the secure world's" },
+	{ -4097, -EIO, "the secure world's, negative" },
+};
+
+KUNIT_ARRAY_PARAM_DESC(qcom_error, qcom_error_cases, name);
+
+/* What may be better the next time can be told from what may not */
+static void gh_qcom_error(struct kunit *test)
+{
+	const struct qcom_error_case *c = test->param_value;
+	struct qcom_test *t = test->priv;
+
+	test_acl(t, 0x80, TEST_RWX);
+	t->error = c->error;
+	t->fail_at = BIT(1) | BIT(2);
+	KUNIT_EXPECT_EQ(test, gh_qcom_pre_mem(&t->parcel), c->expected);
+	KUNIT_EXPECT_EQ(test, gh_qcom_post_mem_reclaim(&t->parcel), c->expected);
+	KUNIT_EXPECT_EQ(test, t->parcel.n_assigned, 1);
+	KUNIT_EXPECT_EQ(test, gh_qcom_post_mem_reclaim(&t->parcel), 0);
+	expect_owners(test, 0, TEST_ENTRIES, BIT_ULL(TEST_HOST));
+}
+
 static int gh_qcom_test_init(struct kunit *test)
 {
 	struct qcom_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
@@ -210,6 +245,7 @@ static int gh_qcom_test_init(struct kunit *test)
 		t->entries[i].phys_addr = cpu_to_le64(TEST_BASE + i * SZ_2M);
 		t->entries[i].size = cpu_to_le64((i + 1) * SZ_4K);
 	}
+	t->error = -EIO;
 	t->parcel.host_vmid = TEST_HOST;
 	t->parcel.acl_entries = t->acl;
 	t->parcel.n_mem_entries = TEST_ENTRIES;
@@ -225,6 +261,7 @@ static struct kunit_case gh_qcom_tests[] = {
 	KUNIT_CASE(gh_qcom_same_vm),
 	KUNIT_CASE(gh_qcom_roll_back),
 	KUNIT_CASE(gh_qcom_failed_roll_back),
+	KUNIT_CASE_PARAM(gh_qcom_error, qcom_error_gen_params),
 	{}
 };
 

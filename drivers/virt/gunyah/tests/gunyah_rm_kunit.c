@@ -18,9 +18,11 @@
 #include <linux/gunyah.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
+#include <linux/workqueue.h>
 
 #include "../gunyah_platform_hooks.h"
 #include "../rsc_mgr.h"
@@ -49,6 +51,9 @@ struct packet {
  * @arg: for @answer
  * @arg_size: for @answer
  * @full: how often the queue to RM is full before it takes a packet
+ * @full_from: packets of a request that fit into the queue before it is full
+ * @stuck: the interrupt which says that there is room again does not come
+ * @room: that interrupt
  * @last_flags: flags of the last packet
  * @recv_calls: how often a message was asked for
  * @rx: packets for the host
@@ -71,6 +76,9 @@ struct fake_rm {
 	const void *arg;
 	size_t arg_size;
 	unsigned int full;
+	unsigned int full_from;
+	bool stuck;
+	struct delayed_work room;
 	u64 last_flags;
 	unsigned int recv_calls;
 	struct packet rx[2 * (GH_RM_MAX_FRAGMENTS + 1)];
@@ -153,10 +161,11 @@ static enum gh_error fake_send(u64 capid, size_t size, const void *buff, u64 tx_
 	KUNIT_ASSERT_GE(test, size, sizeof(*header));
 	KUNIT_ASSERT_LE(test, size, GH_RM_PACKET_SIZE);
 
-	if (fake->full) {
+	if (fake->full && fake->request_packets >= fake->full_from) {
 		fake->full--;
 		*ready = false;
-		complete(&fake->rm->tx_not_full);
+		if (!fake->stuck)
+			schedule_delayed_work(&fake->room, 1);
 		return GH_ERROR_MSGQUEUE_FULL;
 	}
 
@@ -277,11 +286,26 @@ static int fake_notified(struct notifier_block *nb, unsigned long action, void *
 	return NOTIFY_DONE;
 }
 
+static void fake_room(struct work_struct *work)
+{
+	struct fake_rm *fake = container_of(to_delayed_work(work), struct fake_rm, room);
+
+	complete(&fake->rm->tx_not_full);
+}
+
+static void fake_exit(void *data)
+{
+	struct fake_rm *fake = data;
+
+	cancel_delayed_work_sync(&fake->room);
+}
+
 static int gh_rm_test_init(struct kunit *test)
 {
 	struct fake_rm *fake;
 	struct device *dev;
 	size_t i;
+	int ret;
 
 	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
 	if (!fake)
@@ -302,6 +326,11 @@ static int gh_rm_test_init(struct kunit *test)
 	test->priv = fake;
 	kunit_activate_static_stub(test, gh_hypercall_msgq_send, fake_send);
 	kunit_activate_static_stub(test, gh_hypercall_msgq_recv, fake_recv);
+
+	INIT_DELAYED_WORK(&fake->room, fake_room);
+	ret = kunit_add_action_or_reset(test, fake_exit, fake);
+	if (ret)
+		return ret;
 
 	fake->nb.notifier_call = fake_notified;
 
@@ -429,6 +458,51 @@ static void gh_rm_full_queue(struct kunit *test)
 					 NULL, NULL), 0);
 	KUNIT_EXPECT_EQ(test, fake->full, 0);
 	KUNIT_EXPECT_EQ(test, fake->request_size, 1000);
+}
+
+static unsigned long one_jiffy_left(unsigned long deadline)
+{
+	return 1;
+}
+
+/* Nobody reads the queue for a minute, though the test does not take as long */
+static void gh_rm_queue_stays_full(struct kunit *test)
+{
+	struct fake_rm *fake = test->priv;
+
+	kunit_activate_static_stub(test, gh_rm_time_left, one_jiffy_left);
+	fake->full = 1;
+	fake->stuck = true;
+	KUNIT_EXPECT_EQ(test, gh_rm_call(fake->rm, TEST_MESSAGE_ID, NULL, 0, NULL, NULL), -EIO);
+	KUNIT_EXPECT_NULL(test, fake->rm->pending);
+
+	/* The link is not used again, also if there is room now */
+	complete(&fake->rm->tx_not_full);
+	KUNIT_EXPECT_EQ(test, gh_rm_call(fake->rm, TEST_MESSAGE_ID, NULL, 0, NULL, NULL), -EIO);
+	KUNIT_EXPECT_EQ(test, fake->request_packets, 0);
+	KUNIT_EXPECT_EQ(test, fake->requests, 0);
+}
+
+static void answer_not(struct fake_rm *fake)
+{
+}
+
+static void gh_rm_no_reply(struct kunit *test)
+{
+	struct fake_rm *fake = test->priv;
+
+	kunit_activate_static_stub(test, gh_rm_time_left, one_jiffy_left);
+	fake->answer = answer_not;
+	KUNIT_EXPECT_EQ(test, gh_rm_call(fake->rm, TEST_MESSAGE_ID, NULL, 0, NULL, NULL), -EIO);
+	KUNIT_EXPECT_EQ(test, fake->requests, 1);
+	KUNIT_EXPECT_NULL(test, fake->rm->pending);
+
+	/* Too late: the request is gone, and there will not be another */
+	answer_ok(fake);
+	gh_rm_drain(fake->rm);
+	KUNIT_EXPECT_EQ(test, counter(fake, GH_RM_COUNTER_STRAY_REPLY), 1);
+	KUNIT_EXPECT_EQ(test, gh_rm_call(fake->rm, TEST_MESSAGE_ID, NULL, 0, NULL, NULL), -EIO);
+	KUNIT_EXPECT_EQ(test, fake->requests, 1);
 }
 
 static void gh_rm_unexpected_data(struct kunit *test)
@@ -649,6 +723,7 @@ static void gh_rm_alloc_checks_vmid(struct kunit *test)
 	fake->arg = &c->vmid;
 	KUNIT_EXPECT_EQ(test, gh_rm_alloc_vmid(fake->rm, &vmid), c->expected);
 	KUNIT_EXPECT_EQ(test, vmid, c->expected ? GH_VMID_INVAL : c->vmid);
+	KUNIT_EXPECT_EQ(test, counter(fake, GH_RM_COUNTER_BAD_REPLY), c->expected ? 1 : 0);
 	KUNIT_EXPECT_EQ(test, fake->message_id, GH_RM_VM_ALLOCATE);
 	KUNIT_EXPECT_EQ(test, fake->request_size, 4);
 	/* The VMID of the host was asked for before, but only once */
@@ -824,6 +899,8 @@ static void gh_rm_resources_size(struct kunit *test)
 	fake->arg_size = sizeof(data);
 	put_unaligned_le32(U32_MAX, data);
 	KUNIT_EXPECT_EQ(test, gh_rm_get_hyp_resources(fake->rm, TEST_VMID, &resources), -EBADMSG);
+	KUNIT_EXPECT_EQ(test, counter(fake, GH_RM_COUNTER_BAD_REPLY), 4);
+	KUNIT_EXPECT_EQ(test, all_counters(fake), 4);
 
 	put_unaligned_le32(0, data);
 	fake->arg_size = 4;
@@ -1241,10 +1318,79 @@ static void gh_rm_lend_with_bad_answer_is_held(struct kunit *test)
 	fake->arg = &mem;
 	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EBADMSG);
 	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, counter(fake, GH_RM_COUNTER_BAD_REPLY), 1);
 
 	fake->answer = answer_ok;
 	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EBADMSG);
 	KUNIT_EXPECT_TRUE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, counter(fake, GH_RM_COUNTER_SHORT), 1);
+}
+
+/* As long as the message is not complete the memory is the host's */
+static void gh_rm_lend_into_full_queue_is_not_held(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 512);
+	struct fake_rm *fake = test->priv;
+
+	kunit_activate_static_stub(test, gh_rm_time_left, one_jiffy_left);
+	fake->full = 1;
+	fake->full_from = 8;
+	fake->stuck = true;
+	KUNIT_EXPECT_EQ(test, gh_rm_mem_lend(fake->rm, parcel), -EIO);
+	KUNIT_EXPECT_EQ(test, fake->request_packets, 8);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
+}
+
+/* Whoever is killed leaves before anything was sent, or nothing is left behind */
+static void gh_rm_killed(struct kunit *test)
+{
+	struct gh_rm_mem_parcel *parcel = test_parcel(test, 600);
+	struct gh_rm_mem_parcel *lent = test_parcel(test, 1);
+	struct fake_mem mem = { .handle = 1 };
+	struct fake_rm *fake = test->priv;
+	int before, between, reclaim;
+
+	fake->answer = answer_mem;
+	fake->arg = &mem;
+	KUNIT_ASSERT_EQ(test, gh_rm_mem_lend(fake->rm, lent), 0);
+
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+
+	fake->full = 1;
+	fake->stuck = true;
+	before = gh_rm_mem_lend(fake->rm, parcel);
+	KUNIT_EXPECT_NULL(test, fake->rm->pending);
+	KUNIT_EXPECT_EQ(test, fake->request_packets, 0);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, mem.lends, 1);
+
+	/* The rest of a message is sent even so, and what it lent comes back */
+	complete(&fake->rm->tx_not_full);
+	fake->full = 1;
+	fake->full_from = 2;
+	fake->stuck = false;
+	between = gh_rm_mem_lend(fake->rm, parcel);
+	KUNIT_EXPECT_EQ(test, fake->full, 0);
+	KUNIT_EXPECT_FALSE(test, parcel->held);
+	KUNIT_EXPECT_EQ(test, mem.lends, 2);
+	KUNIT_EXPECT_EQ(test, mem.appends, 0);
+	KUNIT_EXPECT_EQ(test, mem.reclaims, 1);
+
+	fake->full = 1;
+	fake->full_from = 0;
+	reclaim = gh_rm_mem_reclaim(fake->rm, lent);
+	KUNIT_EXPECT_EQ(test, fake->full, 0);
+
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	KUNIT_EXPECT_EQ(test, before, -EINTR);
+	KUNIT_EXPECT_EQ(test, between, -EINTR);
+	KUNIT_EXPECT_EQ(test, reclaim, 0);
+	KUNIT_EXPECT_FALSE(test, mem.wrong);
+	KUNIT_EXPECT_EQ(test, all_counters(fake), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake->rm->parcels), 0);
 }
 
 static void gh_rm_too_many_parcels(struct kunit *test)
@@ -1288,6 +1434,8 @@ static struct kunit_case gh_rm_tests[] = {
 	KUNIT_CASE_PARAM(gh_rm_reply_is_joined, gh_rm_size_gen_params),
 	KUNIT_CASE(gh_rm_request_too_large),
 	KUNIT_CASE(gh_rm_full_queue),
+	KUNIT_CASE(gh_rm_queue_stays_full),
+	KUNIT_CASE(gh_rm_no_reply),
 	KUNIT_CASE(gh_rm_unexpected_data),
 	KUNIT_CASE(gh_rm_short_reply),
 	KUNIT_CASE(gh_rm_stray_replies),
@@ -1310,6 +1458,8 @@ static struct kunit_case gh_rm_tests[] = {
 	KUNIT_CASE(gh_rm_failed_reclaim_is_held),
 	KUNIT_CASE(gh_rm_lend_without_answer_is_held),
 	KUNIT_CASE(gh_rm_lend_with_bad_answer_is_held),
+	KUNIT_CASE(gh_rm_lend_into_full_queue_is_not_held),
+	KUNIT_CASE(gh_rm_killed),
 	KUNIT_CASE(gh_rm_too_many_parcels),
 	KUNIT_CASE(gh_rm_lend_empty),
 	KUNIT_CASE(gh_rm_platform_is_asked),

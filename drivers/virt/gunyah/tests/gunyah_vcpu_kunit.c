@@ -8,10 +8,14 @@
 #include <kunit/test.h>
 
 #include <linux/cleanup.h>
+#include <linux/container_of.h>
 #include <linux/gunyah.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "../gunyah_vcpu.h"
 #include "../vm_mgr.h"
@@ -26,6 +30,8 @@ struct test_answer {
 	enum gh_error error;
 	u64 state;
 	u64 data[3];
+	/* The vCPU's interrupt comes before the hypervisor has answered */
+	bool woken;
 };
 
 /**
@@ -38,6 +44,7 @@ struct test_answer {
  * @nr_answers: number of @answers
  * @calls: number of times that the hypervisor was called
  * @resume: what it was given each time
+ * @rescue: ends a wait that should not have begun
  */
 struct test_vcpu {
 	struct gh_vm ghvm;
@@ -47,6 +54,7 @@ struct test_vcpu {
 	unsigned int nr_answers;
 	unsigned int calls;
 	u64 resume[TEST_CALLS + 1][3];
+	struct delayed_work rescue;
 };
 
 static enum gh_error fake_vcpu_run(u64 capid, const u64 resume_data[3],
@@ -66,6 +74,8 @@ static enum gh_error fake_vcpu_run(u64 capid, const u64 resume_data[3],
 	answer = &t->answers[t->calls - 1];
 	if (answer->error)
 		return answer->error;
+	if (answer->woken)
+		WRITE_ONCE(t->vcpu->woken, true);
 	resp->state = answer->state;
 	memcpy(resp->state_data, answer->data, sizeof(resp->state_data));
 	return GH_ERROR_OK;
@@ -252,10 +262,85 @@ static void gh_vcpu_unknown_state(struct kunit *test)
 
 static void gh_vcpu_errors(struct kunit *test)
 {
+	struct test_vcpu *t = test->priv;
+
 	test_answer(test, GH_ERROR_ARG_INVAL, 0, 0, 0, 0);
 	test_answer(test, GH_ERROR_CSPACE_CAP_REVOKED, 0, 0, 0, 0);
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
 	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_EQ(test, t->calls, 2);
+}
+
+static void test_stop(struct work_struct *work)
+{
+	struct test_vcpu *t = container_of(to_delayed_work(work), struct test_vcpu, rescue);
+
+	WRITE_ONCE(t->vcpu->stopping, true);
+	wake_up(&t->vcpu->wq);
+}
+
+static const u64 gh_vcpu_sleeps[] = {
+	GH_VCPU_STATE_EXPECTS_WAKEUP, GH_VCPU_STATE_POWERED_OFF,
+};
+
+static void gh_vcpu_sleep_desc(const u64 *state, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "state %llu", *state);
+}
+
+KUNIT_ARRAY_PARAM(gh_vcpu_sleep, gh_vcpu_sleeps, gh_vcpu_sleep_desc);
+
+/* The interrupt can be earlier than the answer that there is one to wait for */
+static void gh_vcpu_early_wakeup(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	test_answer(test, GH_ERROR_OK, *(const u64 *)test->param_value, 0, 0, 0);
+	t->answers[0].woken = true;
+	test_read(test, 4);
+	schedule_delayed_work(&t->rescue, msecs_to_jiffies(1000));
+	KUNIT_EXPECT_EQ(test, test_run(test), 0);
+	cancel_delayed_work_sync(&t->rescue);
+	KUNIT_EXPECT_EQ(test, t->calls, 2);
+}
+
+/* One that is older is for a sleep that is over, and so ends no wait */
+static void gh_vcpu_old_wakeup(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	WRITE_ONCE(t->vcpu->woken, true);
+	test_answer(test, GH_ERROR_OK, *(const u64 *)test->param_value, 0, 0, 0);
+	schedule_delayed_work(&t->rescue, msecs_to_jiffies(50));
+	KUNIT_EXPECT_EQ(test, test_run(test), -ENODEV);
+	cancel_delayed_work_sync(&t->rescue);
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
+}
+
+static const struct test_answer gh_vcpu_ends[] = {
+	{ .state = GH_VCPU_STATE_POWERED_OFF, .data = { GH_VCPU_POWERED_OFF_EXITED } },
+	{ .state = GH_VCPU_STATE_FAULT },
+	{ .state = GH_VCPU_STATE_PSCI_SYSTEM_RESET },
+};
+
+static void gh_vcpu_end_desc(const struct test_answer *answer, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "state %llu", answer->state);
+}
+
+KUNIT_ARRAY_PARAM(gh_vcpu_end, gh_vcpu_ends, gh_vcpu_end_desc);
+
+/* What is over for good is not run again for an interrupt */
+static void gh_vcpu_waits_for_end(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+
+	t->answers[t->nr_answers] = *(const struct test_answer *)test->param_value;
+	t->answers[t->nr_answers++].woken = true;
+	schedule_delayed_work(&t->rescue, msecs_to_jiffies(50));
+	KUNIT_EXPECT_EQ(test, test_run(test), -ENODEV);
+	cancel_delayed_work_sync(&t->rescue);
+	KUNIT_EXPECT_EQ(test, t->calls, 1);
 }
 
 static void gh_vcpu_status(struct kunit *test)
@@ -339,6 +424,7 @@ static int gh_vcpu_test_init(struct kunit *test)
 	t->vcpu = gh_vcpu_alloc(&t->ghvm, 0);
 	if (!t->vcpu)
 		return -ENOMEM;
+	INIT_DELAYED_WORK(&t->rescue, test_stop);
 	t->rsc.capid = TEST_CAPID;
 	t->vcpu->rsc = &t->rsc;
 	test->priv = t;
@@ -365,6 +451,9 @@ static struct kunit_case gh_vcpu_cases[] = {
 	KUNIT_CASE_PARAM(gh_vcpu_bad_access, gh_vcpu_bad_size_gen_params),
 	KUNIT_CASE(gh_vcpu_unknown_state),
 	KUNIT_CASE(gh_vcpu_errors),
+	KUNIT_CASE_PARAM(gh_vcpu_early_wakeup, gh_vcpu_sleep_gen_params),
+	KUNIT_CASE_PARAM(gh_vcpu_old_wakeup, gh_vcpu_sleep_gen_params),
+	KUNIT_CASE_PARAM(gh_vcpu_waits_for_end, gh_vcpu_end_gen_params),
 	KUNIT_CASE(gh_vcpu_status),
 	KUNIT_CASE(gh_vcpu_without_resource),
 	KUNIT_CASE(gh_vcpu_in_kernel_write),

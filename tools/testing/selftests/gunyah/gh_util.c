@@ -34,6 +34,44 @@ uint64_t gh_now_us(void)
 	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
 }
 
+long gh_sum_of(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	char line[512];
+	long sum = 0;
+
+	if (!file) {
+		fail_errno("%s", path);
+		exit(1);
+	}
+	while (fgets(line, sizeof(line), file)) {
+		char *start = line + strspn(line, " ");
+
+		if (!strncmp(start, name, strlen(name)) && strchr(" :", start[strlen(name)]))
+			sum += atol(start + strlen(name) + 1);
+	}
+	fclose(file);
+	return sum;
+}
+
+long gh_count_pages(void)
+{
+	FILE *file = fopen("/proc/sys/vm/drop_caches", "w");
+
+	if (file) {
+		fputs("3", file);
+		fclose(file);
+	}
+	/* What is freed after a grace period is free then */
+	sleep(2);
+
+	/* Per zone, and the pages on the lists of each CPU */
+	return gh_sum_of("/proc/zoneinfo", "nr_free_pages") +
+		gh_sum_of("/proc/zoneinfo", "count") +
+		gh_sum_of("/proc/vmstat", "nr_slab_reclaimable") +
+		gh_sum_of("/proc/vmstat", "nr_slab_unreclaimable");
+}
+
 /* Flattened device tree, without the part of the format that nobody here needs */
 
 struct fdt {

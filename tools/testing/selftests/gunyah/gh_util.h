@@ -143,6 +143,11 @@ static inline uint64_t gh_dev(unsigned int id, uint64_t offset)
 
 uint64_t gh_now_us(void);
 
+/* Sum of the numbers that follow @name at the start of a line of a file of the kernel */
+long gh_sum_of(const char *path, const char *name);
+/* Free pages and those that slabs have, when all that can be freed has been */
+long gh_count_pages(void);
+
 /* Does an access to @addr work? Else it was a SIGBUS */
 bool gh_can_read(void *addr);
 bool gh_can_write(void *addr);

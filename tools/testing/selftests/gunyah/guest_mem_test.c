@@ -4,9 +4,12 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "gh_util.h"
@@ -87,7 +90,7 @@ TEST_F(guest_mem, sizes)
 	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, 1));
 	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, self->page + 1));
 	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, -1ULL));
-	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, 1ULL << 40));
+	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, 1ULL << 52));
 	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, 1ULL << 63));
 	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, -self->page));
 
@@ -126,6 +129,8 @@ TEST_F(guest_mem, mmap)
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0));
 	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0));
+	EXPECT_EQ(EPERM, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, size + page, PROT_READ, MAP_SHARED, fd, 0));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, page, PROT_READ, MAP_SHARED, fd, size));
@@ -140,6 +145,7 @@ TEST_F(guest_mem, mmap)
 	a[3 * page + 5] = 0x5a;
 	EXPECT_EQ(0x5a, b[5]);
 
+	EXPECT_FAIL(EACCES, mprotect(a, size, PROT_READ | PROT_EXEC));
 	/* Can't grow over the end */
 	EXPECT_EQ(MAP_FAILED, mremap(a, size, size + page, MREMAP_MAYMOVE));
 	munmap(a, size);
@@ -159,6 +165,93 @@ TEST_F(guest_mem, not_a_regular_file)
 	EXPECT_EQ(-1, ftruncate(fd, 2 * self->page));
 	EXPECT_EQ(-1, fallocate(fd, 0, 0, self->page));
 	close(fd);
+}
+
+#define CGROUPS	"/sys/fs/cgroup"
+
+static int write_cgroup(const char *group, const char *name, const char *text)
+{
+	char path[128];
+	ssize_t ret;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", group, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text));
+	close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
+static long charged(const char *group)
+{
+	char path[128], text[32] = { };
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/memory.current", group);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	return atol(text);
+}
+
+/* Runs in the group. Returns 0, or the number of what is not as it should be */
+static int use_group(const char *group, int gunyah)
+{
+	/* The kernel charges, and keeps, some pages at a time */
+	const long size = 4096L * getpagesize(), half = size / 2;
+	char limit[32];
+	long before, now;
+	int fd;
+
+	if (write_cgroup(group, "cgroup.procs", "0"))
+		return 1;
+	before = charged(group);
+	fd = gh_create_mem(gunyah, size);
+	if (fd < 0)
+		return 2;
+	now = charged(group);
+	if (now - before < size)
+		return 3;
+	close(fd);
+	now = charged(group);
+	if (now - before > half)
+		return 4;
+	snprintf(limit, sizeof(limit), "%ld", before + half);
+	if (write_cgroup(group, "memory.max", limit))
+		return 5;
+	errno = 0;
+	if (gh_create_mem(gunyah, size) >= 0 || errno != ENOMEM)
+		return 6;
+	now = charged(group);
+	return now - before > half ? 7 : 0;
+}
+
+/* It counts for the group of who makes it, and kills nobody of the group */
+TEST_F(guest_mem, memory_cgroup)
+{
+	char group[64];
+	int status;
+	pid_t pid;
+
+	write_cgroup(CGROUPS, "cgroup.subtree_control", "+memory");
+	snprintf(group, sizeof(group), CGROUPS "/gunyah-%d", getpid());
+	if (mkdir(group, 0755) || charged(group) < 0) {
+		rmdir(group);
+		SKIP(return, "no cgroup2 with the memory controller in " CGROUPS);
+	}
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(use_group(group, self->gunyah));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+	EXPECT_EQ(0, rmdir(group));
 }
 
 TEST_F(guest_mem, map_arguments)

@@ -250,6 +250,32 @@ TEST_F(irqfd, level_then_edge)
 	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
 }
 
+/* The other way round: no flag is left that would interrupt a guest for ever */
+TEST_F(irqfd, edge_then_level)
+{
+	uint64_t irq;
+
+	START();
+	ASSERT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, LEVEL_LABEL, 0));
+	ENABLE_EDGE(LEVEL_IRQ);
+	EXPECT_EQ(0, ring(self->fd));
+	EXPECT_IRQ(LEVEL_IRQ);
+	EXPECT_NO_IRQ();
+
+	EXPECT_EQ(0, gh_remove_irqfd(self->vm.vm, LEVEL_LABEL));
+	EXPECT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, LEVEL_LABEL, GH_IRQFD_LEVEL));
+	ENABLE_LEVEL(LEVEL_IRQ);
+	/* The change of the masks may be an interrupt */
+	ASSERT_EQ(0, gh_execute(&self->vm, 0, GUEST_IRQ_POLL, 0, 0, 0, &irq));
+	for (int i = 0; i < 3; i++) {
+		EXPECT_NO_IRQ();
+		EXPECT_EQ(0, ring(self->fd));
+		EXPECT_IRQ(LEVEL_IRQ);
+	}
+	EXPECT_NO_IRQ();
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+}
+
 /* What came too early comes late */
 TEST_F(irqfd, signal_before_start)
 {

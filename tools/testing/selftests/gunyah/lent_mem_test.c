@@ -70,8 +70,9 @@ FIXTURE(lent) {
 	/* The guest's memory, and the secret in it, as the host has them mapped */
 	uint8_t *mem;
 	uint8_t *secret;
-	/* Physical address of the secret */
+	/* Where the files of a test are */
 	char dir[32];
+	/* A page of the host's own */
 	char *buf;
 	size_t page;
 };
@@ -459,6 +460,26 @@ TEST_F(lent, kcore)
 	munmap(own, self->page);
 }
 
+/* Those that go over all pages, to move them, to look for pointers or to count */
+TEST_F(lent, all_pages)
+{
+	static const char * const tables[] = {
+		"/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup",
+	};
+	static uint64_t table[4096];
+	int fd;
+
+	EXPECT_EQ(0, write_file("/proc/sys/vm/drop_caches", "3"));
+	write_file("/proc/sys/vm/compact_memory", "1");
+	write_file("/sys/kernel/debug/kmemleak", "scan");
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		fd = open(tables[i], O_RDONLY);
+		while (fd >= 0 && read(fd, table, sizeof(table)) > 0)
+			;
+		close(fd);
+	}
+}
+
 /* An image of all memory can't be written while the host may not read all of it */
 TEST_F(lent, hibernation)
 {
@@ -500,45 +521,139 @@ TEST_F(lent, after_the_end)
 	ASSERT_EQ(0, ioctl(vm->vm, GH_VM_START));
 }
 
+/* Nobody gets to see a page with a memory error, and wiping it could be another one */
+TEST_F(lent, memory_error)
+{
+	int fd = open("/sys/kernel/debug/hwpoison/corrupt-pfn", O_WRONLY);
+	struct gh_test_vm vm;
+	uint8_t *bad;
+	char pfn[32];
+
+	if (fd < 0)
+		SKIP(return, "no debugfs, or kernel without CONFIG_HWPOISON_INJECT");
+	ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+	bad = vm.host + SECRET_OFFSET;
+	memset(bad - self->page, 0x33, 3 * self->page);
+	snprintf(pfn, sizeof(pfn), "%#llx",
+		 (unsigned long long)physical_address(bad) / self->page);
+	/* Fails, as there is no process that the kernel knows to have the page */
+	EXPECT_EQ(-1, write(fd, pfn, strlen(pfn)));
+	close(fd);
+
+	ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
+	EXPECT_EQ(0, gh_power_off(&vm, 0));
+	munmap(vm.run[0], self->page);
+	vm.run[0] = NULL;
+	close(vm.vcpu_fd[0]);
+	vm.vcpu_fd[0] = -1;
+	close(vm.vm);
+	vm.vm = -1;
+	EXPECT_FALSE(gh_can_read(bad));
+	ASSERT_TRUE(gh_can_read(bad - 1));
+	EXPECT_EQ(0, bad[-1]);
+	ASSERT_TRUE(gh_can_read(bad + self->page));
+	EXPECT_EQ(0, bad[self->page]);
+	gh_vm_close(&vm);
+}
+
 struct attacker {
 	uint8_t *mem;
-	int pipe[2];
+	int fd;
 	bool stop;
 	unsigned long worked;
 	unsigned long failed;
 };
 
+/* Have the kernel read there: a load needs the handler of SIGBUS, which all threads share */
+static bool kernel_can_read(const int *pipefd, const uint8_t *mem)
+{
+	char buf[64];
+
+	return write(pipefd[1], mem, sizeof(buf)) == sizeof(buf) &&
+	       read(pipefd[0], buf, sizeof(buf)) == sizeof(buf);
+}
+
 static void *attack(void *data)
 {
 	struct attacker *attacker = data;
-	char buf[64];
+	int pipefd[2];
+
+	if (pipe(pipefd))
+		return NULL;
+	while (!READ_ONCE(attacker->stop)) {
+		if (kernel_can_read(pipefd, attacker->mem + SECRET_OFFSET))
+			WRITE_ONCE(attacker->worked, attacker->worked + 1);
+		else
+			WRITE_ONCE(attacker->failed, attacker->failed + 1);
+		gh_can_write(attacker->mem + GUEST_RAM_SIZE - 1);
+	}
+	close(pipefd[0]);
+	close(pipefd[1]);
+	return NULL;
+}
+
+/* The page tables are copied while they are being emptied */
+static void *attack_by_fork(void *data)
+{
+	struct attacker *attacker = data;
 
 	while (!READ_ONCE(attacker->stop)) {
-		if (write(attacker->pipe[1], attacker->mem + SECRET_OFFSET, 64) == 64) {
-			WRITE_ONCE(attacker->worked, attacker->worked + 1);
-			if (read(attacker->pipe[0], buf, 64) != 64)
-				break;
-		} else {
-			WRITE_ONCE(attacker->failed, attacker->failed + 1);
+		pid_t pid = fork();
+
+		if (!pid) {
+			for (size_t i = 0; i < GUEST_RAM_SIZE; i += GUEST_RAM_SIZE / 64)
+				gh_can_read(attacker->mem + i);
+			_exit(0);
 		}
-		gh_can_write(attacker->mem + GUEST_RAM_SIZE - 1);
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
 	}
 	return NULL;
 }
 
-/* No access slips through while the memory is being lent, or comes back */
-TEST_F_TIMEOUT(lent, while_starting, 120)
+/* ... or moved */
+static void *attack_by_move(void *data)
 {
+	const int prot = PROT_READ | PROT_WRITE, reserve = MAP_PRIVATE | MAP_ANONYMOUS;
+	struct attacker *attacker = data;
+	uint8_t *places, *mem;
+	int pipefd[2];
+
+	places = mmap(NULL, 2 * GUEST_RAM_SIZE, PROT_NONE, reserve, -1, 0);
+	if (places == MAP_FAILED || pipe(pipefd))
+		return NULL;
+	mem = mmap(places, GUEST_RAM_SIZE, prot, MAP_SHARED | MAP_FIXED, attacker->fd, 0);
+	for (unsigned int i = 1; mem != MAP_FAILED && !READ_ONCE(attacker->stop); i++) {
+		uint8_t *from = mem;
+
+		for (size_t j = 0; j < GUEST_RAM_SIZE; j += GUEST_RAM_SIZE / 64)
+			kernel_can_read(pipefd, mem + j);
+		mem = mremap(from, GUEST_RAM_SIZE, GUEST_RAM_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     places + i % 2 * GUEST_RAM_SIZE);
+		mmap(from, GUEST_RAM_SIZE, PROT_NONE, reserve | MAP_FIXED, -1, 0);
+	}
+	munmap(places, 2 * GUEST_RAM_SIZE);
+	close(pipefd[0]);
+	close(pipefd[1]);
+	return NULL;
+}
+
+/* No access slips through while the memory is being lent, or comes back */
+TEST_F_TIMEOUT(lent, while_starting, 240)
+{
+	void *(*const ways[])(void *) = { attack, attack_by_fork, attack_by_move };
+
 	for (int i = 0; i < 10; i++) {
+		pthread_t threads[ARRAY_SIZE(ways)];
 		struct attacker attacker = { };
 		struct gh_test_vm vm;
 		unsigned long attacks;
-		pthread_t thread;
 
 		ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
-		ASSERT_EQ(0, pipe(attacker.pipe));
 		attacker.mem = vm.host;
-		ASSERT_EQ(0, pthread_create(&thread, NULL, attack, &attacker));
+		attacker.fd = vm.mem;
+		for (size_t j = 0; j < ARRAY_SIZE(ways); j++)
+			ASSERT_EQ(0, pthread_create(&threads[j], NULL, ways[j], &attacker));
 		while (!READ_ONCE(attacker.worked))
 			usleep(100);
 		ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
@@ -555,9 +670,8 @@ TEST_F_TIMEOUT(lent, while_starting, 120)
 		while (READ_ONCE(attacker.worked) == attacks)
 			usleep(100);
 		WRITE_ONCE(attacker.stop, true);
-		pthread_join(thread, NULL);
-		close(attacker.pipe[0]);
-		close(attacker.pipe[1]);
+		for (size_t j = 0; j < ARRAY_SIZE(ways); j++)
+			pthread_join(threads[j], NULL);
 		gh_vm_close(&vm);
 	}
 }

@@ -28,25 +28,6 @@ struct figures {
 	long irqs;
 };
 
-/* Sum of the numbers that follow @name at the start of a line of @path */
-static long sum_of(const char *path, const char *name)
-{
-	FILE *file = fopen(path, "r");
-	char line[512];
-	long sum = 0;
-
-	if (!file)
-		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
-	while (fgets(line, sizeof(line), file)) {
-		char *start = line + strspn(line, " ");
-
-		if (!strncmp(start, name, strlen(name)) && strchr(" :", start[strlen(name)]))
-			sum += atol(start + strlen(name) + 1);
-	}
-	fclose(file);
-	return sum;
-}
-
 static long lines_with(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "r");
@@ -63,24 +44,11 @@ static long lines_with(const char *path, const char *text)
 
 static struct figures count(void)
 {
-	FILE *file = fopen("/proc/sys/vm/drop_caches", "w");
-
-	if (file) {
-		fputs("3", file);
-		fclose(file);
-	}
-	/* What is freed after a grace period is free then */
-	sleep(2);
-
 	return (struct figures) {
-		/* Per zone, and the pages on the lists of each CPU */
-		.pages = sum_of("/proc/zoneinfo", "nr_free_pages") +
-			 sum_of("/proc/zoneinfo", "count") +
-			 sum_of("/proc/vmstat", "nr_slab_reclaimable") +
-			 sum_of("/proc/vmstat", "nr_slab_unreclaimable"),
-		.pinned = sum_of("/proc/vmstat", "nr_foll_pin_acquired") -
-			  sum_of("/proc/vmstat", "nr_foll_pin_released"),
-		.page_tables = sum_of("/proc/vmstat", "nr_page_table_pages"),
+		.pages = gh_count_pages(),
+		.pinned = gh_sum_of("/proc/vmstat", "nr_foll_pin_acquired") -
+			  gh_sum_of("/proc/vmstat", "nr_foll_pin_released"),
+		.page_tables = gh_sum_of("/proc/vmstat", "nr_page_table_pages"),
 		.irqs = lines_with("/proc/interrupts", "gunyah-vcpu"),
 	};
 }

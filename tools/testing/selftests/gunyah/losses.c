@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,8 +24,9 @@
 /* As newer firmware calls a VM whose reset failed */
 #define STATE_RESET_FAILED	12
 
-FIXTURE(lost) {
-	struct gh_figures before;
+/* Of what is lost for good, the part that can be counted */
+struct state {
+	struct gh_figures figures;
 	/* Pages of guest memory that are gone */
 	uint64_t offline;
 };
@@ -44,6 +47,15 @@ static uint64_t offline_pages(void)
 	return count;
 }
 
+static struct state state_now(void)
+{
+	return (struct state) { gh_figures(), offline_pages() };
+}
+
+FIXTURE(lost) {
+	struct state before;
+};
+
 FIXTURE_SETUP(lost)
 {
 	const char *why_not = gh_faults_open();
@@ -52,9 +64,8 @@ FIXTURE_SETUP(lost)
 		SKIP(return, "%s", why_not);
 	ASSERT_EQ(0, gh_life_init());
 	ASSERT_EQ(0, gh_live(true));
-	self->before = gh_figures();
-	self->offline = offline_pages();
-	ASSERT_NE(-1ULL, self->offline);
+	self->before = state_now();
+	ASSERT_NE(-1ULL, self->before.offline);
 }
 
 /* The host goes on without what it lost */
@@ -66,23 +77,26 @@ FIXTURE_TEARDOWN(lost)
 
 #define GUEST_PAGES	(GUEST_RAM_SIZE / (uint64_t)getpagesize())
 
-/* What one VM can lose of each */
-#define EXPECT_LOSS(vmids_lost, parcels_lost, private_lost, shared_lost) do {		\
-	const struct gh_figures now = gh_figures();					\
-	uint64_t offline = offline_pages();						\
-											\
-	EXPECT_EQ(self->before.vmids + (vmids_lost), now.vmids);			\
-	EXPECT_EQ(self->before.parcels + (parcels_lost), now.parcels);			\
-	EXPECT_EQ(self->before.pinned + ((shared_lost) ? GH_LIFE_SHARED_PAGES : 0),	\
-		  now.pinned);								\
-	EXPECT_EQ(self->offline + ((private_lost) ? GUEST_PAGES : 0), offline);		\
-	self->before = now;								\
-	self->offline = offline;							\
-	/* The old memory may still be shared */					\
-	ASSERT_EQ(0, gh_life_init());							\
-	EXPECT_EQ(0, gh_live(true));							\
-	EXPECT_TRUE(gh_figures_are(&self->before, "the next VM"));			\
-} while (0)
+/* What one VM can lose of each; @before is what later losses are measured by */
+static void expect_loss(struct __test_metadata *_metadata, struct state *before,
+			unsigned int vmids, unsigned int parcels, bool private, bool shared)
+{
+	const struct state now = state_now();
+
+	EXPECT_EQ(before->figures.vmids + vmids, now.figures.vmids);
+	EXPECT_EQ(before->figures.parcels + parcels, now.figures.parcels);
+	EXPECT_EQ(before->figures.pinned + (shared ? GH_LIFE_SHARED_PAGES : 0),
+		  now.figures.pinned);
+	EXPECT_EQ(before->offline + (private ? GUEST_PAGES : 0), now.offline);
+	*before = now;
+	/* The old memory may still be shared */
+	ASSERT_EQ(0, gh_life_init());
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_TRUE(gh_figures_are(&before->figures, "the next VM"));
+}
+
+/* (VMIDs, parcels, private memory, shared memory) */
+#define EXPECT_LOSS(...)	expect_loss(_metadata, &self->before, __VA_ARGS__)
 
 /* Nobody knows the number of the VM, or of the parcel, that was made */
 TEST_F_TIMEOUT(lost, short_replies, 120)
@@ -205,10 +219,29 @@ TEST_F(lost, access)
 	EXPECT_LOSS(1, 1, true, false);
 }
 
+/* The module keeps the host from hibernation, so it does not go either */
+TEST_F(lost, module)
+{
+	static const char * const users[] = { "gunyah_vcpu", "gunyah_irqfd", "gunyah_ioeventfd" };
+	char path[64];
+
+	if (access("/sys/module/gunyah/initstate", F_OK))
+		SKIP(return, "the driver is built in");
+
+	gh_fault(GH_FAULT_FAIL, GH_RM_MEM_RECLAIM, GH_RM_DENIED);
+	EXPECT_EQ(0, gh_live(true));
+	EXPECT_LOSS(1, 1, true, false);
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		syscall(SYS_delete_module, users[i], O_NONBLOCK);
+		snprintf(path, sizeof(path), "/sys/module/%s/initstate", users[i]);
+		ASSERT_NE(0, access(path, F_OK));
+	}
+	EXPECT_FAIL(EAGAIN, syscall(SYS_delete_module, "gunyah", O_NONBLOCK));
+}
+
 /* These take minutes: the time after which the driver gives up is what they test */
 FIXTURE(given_up) {
-	struct gh_figures before;
-	uint64_t offline;
+	struct state before;
 };
 
 FIXTURE_SETUP(given_up)
@@ -219,9 +252,8 @@ FIXTURE_SETUP(given_up)
 		SKIP(return, "%s", why_not);
 	ASSERT_EQ(0, gh_life_init());
 	ASSERT_EQ(0, gh_live(true));
-	self->before = gh_figures();
-	self->offline = offline_pages();
-	ASSERT_NE(-1ULL, self->offline);
+	self->before = state_now();
+	ASSERT_NE(-1ULL, self->before.offline);
 }
 
 FIXTURE_TEARDOWN(given_up)
@@ -249,7 +281,7 @@ TEST_F_TIMEOUT(given_up, resets, 200)
 		else
 			gh_fault(GH_FAULT_DROP, GH_NTH(5, GH_RM_VM_STATUS), 0);
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, live_once, &errors[i]));
-		while (gh_fault(GH_COUNT_VMIDS, 0, 0) != self->before.vmids + i + 1)
+		while (gh_fault(GH_COUNT_VMIDS, 0, 0) != self->before.figures.vmids + i + 1)
 			usleep(1000);
 		/* It gets as far as its reset, with memory that is its own */
 		sleep(3);
@@ -261,7 +293,9 @@ TEST_F_TIMEOUT(given_up, resets, 200)
 		ASSERT_EQ(0, pthread_join(threads[ended], NULL));
 		EXPECT_EQ(0, errors[ended]);
 	}
+	/* A minute, once: both of them have waited for it */
 	EXPECT_LT(50000000, gh_now_us() - start);
+	EXPECT_GT(100000000, gh_now_us() - start);
 	EXPECT_LOSS(1, 2, true, true);
 }
 
@@ -300,7 +334,7 @@ TEST_F_TIMEOUT(given_up, resource_manager, 200)
 	gh_vm_close(&vm);
 	gh_vm_close(&other);
 	EXPECT_GT(20000000, gh_now_us() - start);
-	EXPECT_EQ(self->offline + 2 * GUEST_PAGES, offline_pages());
+	EXPECT_EQ(self->before.offline + 2 * GUEST_PAGES, offline_pages());
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/io_uring.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -254,6 +255,76 @@ TEST_F(user_mem, locked_memory)
 	EXPECT_EQ(before, locked_memory());
 }
 
+/* All of what is a huge page, and a part of it */
+static void share_huge_page(struct __test_metadata *_metadata, int gunyah,
+			    struct gh_userspace_memory_region args, uint8_t *mem, size_t size)
+{
+	long before = locked_memory(), page = getpagesize();
+	int vm = ioctl(gunyah, GH_CREATE_VM, 0);
+
+	ASSERT_GE(vm, 0);
+	args.userspace_addr = (uintptr_t)mem;
+	args.memory_size = size;
+	EXPECT_EQ(0, set_region(vm, args));
+	args.label++;
+	args.guest_phys_addr += size;
+	args.userspace_addr += 3 * page;
+	args.memory_size = 5 * page;
+	EXPECT_EQ(0, set_region(vm, args));
+	EXPECT_EQ(before + (long)size / page + 5, locked_memory());
+	close(vm);
+	EXPECT_EQ(before, locked_memory());
+}
+
+TEST_F(user_mem, transparent_huge_page)
+{
+	FILE *file = fopen("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "r");
+	unsigned long size = 0;
+	uint8_t *mem, *huge;
+
+	if (!file || fscanf(file, "%lu", &size) != 1)
+		SKIP(return, "kernel without CONFIG_TRANSPARENT_HUGEPAGE");
+	fclose(file);
+	mem = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	huge = (uint8_t *)(((uintptr_t)mem + size - 1) & -size);
+	madvise(huge, size, MADV_HUGEPAGE);
+	share_huge_page(_metadata, self->gunyah, self->good, huge, size);
+	munmap(mem, 2 * size);
+}
+
+TEST_F(user_mem, hugetlb)
+{
+	const char *path = "/proc/sys/vm/nr_hugepages";
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128], pages[16] = { };
+	unsigned long size = 0;
+	uint8_t *mem;
+	int fd;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Hugepagesize: %lu", &size) == 1)
+			break;
+	if (file)
+		fclose(file);
+	fd = open(path, O_RDWR);
+	if (!size || fd < 0 || pread(fd, pages, sizeof(pages) - 1, 0) <= 0)
+		SKIP(return, "kernel without CONFIG_HUGETLBFS");
+	size *= 1024;
+	snprintf(line, sizeof(line), "%ld", atol(pages) + 1);
+	ASSERT_LT(0, pwrite(fd, line, strlen(line), 0));
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (mem != MAP_FAILED) {
+		share_huge_page(_metadata, self->gunyah, self->good, mem, size);
+		munmap(mem, size);
+	}
+	EXPECT_LT(0, pwrite(fd, pages, strlen(pages), 0));
+	close(fd);
+	if (mem == MAP_FAILED)
+		SKIP(return, "no huge page is free");
+}
+
 /* Only the process that made the VM can give it memory */
 TEST_F(user_mem, other_process)
 {
@@ -270,6 +341,26 @@ TEST_F(user_mem, other_process)
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/* GUP gives away what a driver has mapped, and only the driver knows how long it is there */
+TEST_F(user_mem, pages_of_a_driver)
+{
+	struct gh_userspace_memory_region args = self->good;
+	struct io_uring_params params = { };
+	int fd = syscall(SYS_io_uring_setup, 1, &params);
+	void *mem;
+
+	if (fd < 0)
+		SKIP(return, "no io_uring");
+	mem = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+		   IORING_OFF_SQ_RING);
+	ASSERT_NE(MAP_FAILED, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	args.memory_size = self->page;
+	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, args));
+	munmap(mem, self->page);
+	close(fd);
 }
 
 struct slow_region {

@@ -611,13 +611,26 @@ TEST_F(vcpu, close_vcpu_first)
 	close(self->fd);
 	self->vm.vcpu_fd[0] = -1;
 	EXPECT_EQ(0, ioctl(self->vm.vm, GH_VM_START));
+	/* The vCPU is the VM's, not the file's */
+	EXPECT_FAIL(EEXIST, gh_add_vcpu(self->vm.vm, 0));
 }
 
+/* The next VM, which may well have the same VMID, does not get the reply */
 TEST_F(vcpu, close_with_access_pending)
 {
+	uint64_t value;
+
 	START();
 	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_READ64, SCRATCH(0), 0, 0));
 	ASSERT_EQ(0, gh_expect_read(&self->vm, 0, SCRATCH(0), 8));
+	gh_reply(&self->vm, 0, 0x1234);
+	gh_vm_close(&self->vm);
+
+	ASSERT_EQ(0, gh_vm_boot(&self->vm, 1));
+	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_HVC, PSCI_VERSION, 0, 0));
+	ASSERT_EQ(0, gh_result(&self->vm, 0, &value));
+	EXPECT_EQ(1, value >> 16);
+	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
 }
 
 TEST_F(vcpu, duplicated_files)
@@ -712,6 +725,132 @@ TEST_F(vcpu, remove_while_busy)
 	ASSERT_EQ(0, join_runner(&runner));
 	EXPECT_EQ(-1, runner.ret);
 	EXPECT_EQ(ENODEV, runner.error);
+}
+
+struct remover {
+	struct gh_test_vm *vm;
+	pthread_barrier_t *start;
+	int ret;
+};
+
+static void *remove_once(void *data)
+{
+	struct remover *remover = data;
+
+	pthread_barrier_wait(remover->start);
+	remover->ret = gh_remove_vcpu(remover->vm->vm, 0);
+	return NULL;
+}
+
+/* One of many removes the vCPU, and while it does nobody else can add it again */
+TEST_F_TIMEOUT(vcpu, remove_at_once, 120)
+{
+	struct remover removers[4];
+	pthread_t threads[ARRAY_SIZE(removers)];
+	pthread_barrier_t start;
+	struct runner runner;
+
+	START();
+	ASSERT_EQ(0, gh_command(&self->vm, 0, GUEST_SPIN, 0, 0, 0));
+	ASSERT_EQ(0, pthread_barrier_init(&start, NULL, ARRAY_SIZE(removers)));
+	for (int i = 0; i < 10; i++) {
+		int removed = 0;
+
+		ASSERT_EQ(0, start_runner(&runner, &self->vm, 0));
+		for (size_t j = 0; j < ARRAY_SIZE(removers); j++) {
+			removers[j].vm = &self->vm;
+			removers[j].start = &start;
+			ASSERT_EQ(0, pthread_create(&threads[j], NULL, remove_once,
+						    &removers[j]));
+		}
+		for (size_t j = 0; j < ARRAY_SIZE(removers); j++) {
+			pthread_join(threads[j], NULL);
+			removed += !removers[j].ret;
+		}
+		EXPECT_EQ(1, removed);
+		ASSERT_EQ(0, join_runner(&runner));
+		EXPECT_EQ(ENODEV, runner.error);
+
+		close(self->vm.vcpu_fd[0]);
+		self->vm.vcpu_fd[0] = gh_add_vcpu(self->vm.vm, 0);
+		ASSERT_GE(self->vm.vcpu_fd[0], 0);
+	}
+	pthread_barrier_destroy(&start);
+}
+
+struct changer {
+	int vm;
+	bool stop;
+	bool failed;
+	unsigned long rounds;
+};
+
+/* With immediate_exit set: the vCPU is there, or is not */
+static bool can_tell(int fd)
+{
+	return ioctl(fd, GH_VCPU_RUN) && (errno == EINTR || errno == ENODEV);
+}
+
+/* A vCPU comes, and goes before its file or after it */
+static bool change(int vm, bool close_first)
+{
+	int fd = gh_add_vcpu(vm, 1);
+	struct gh_vcpu_run *run;
+	bool done;
+
+	if (fd < 0)
+		return false;
+	run = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (run == MAP_FAILED)
+		return false;
+	run->immediate_exit = 1;
+	munmap(run, getpagesize());
+
+	done = can_tell(fd);
+	if (close_first)
+		close(fd);
+	done &= !gh_remove_vcpu(vm, 1);
+	if (!close_first) {
+		done &= can_tell(fd);
+		close(fd);
+	}
+	return done;
+}
+
+static void *keep_changing(void *data)
+{
+	struct changer *changer = data;
+
+	for (; !READ_ONCE(changer->stop) && !changer->failed; changer->rounds++)
+		changer->failed = !change(changer->vm, changer->rounds % 2);
+	return NULL;
+}
+
+/* While the resources come that the vCPU is waiting for, and while they go */
+TEST_F_TIMEOUT(vcpu, change_while_starting, 120)
+{
+	unsigned long rounds = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct changer changer = { };
+		struct gh_test_vm vm;
+		pthread_t thread;
+
+		ASSERT_EQ(0, gh_vm_prepare(&vm, 1));
+		gh_write_dtb(vm.host + GUEST_DTB_OFFSET, 2);
+		changer.vm = dup(vm.vm);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_changing, &changer));
+		ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
+		EXPECT_EQ(0, gh_power_off(&vm, 0));
+		WRITE_ONCE(changer.stop, true);
+		pthread_join(thread, NULL);
+		EXPECT_FALSE(changer.failed);
+		rounds += changer.rounds;
+		close(changer.vm);
+		gh_vm_close(&vm);
+	}
+	TH_LOG("%lu vCPUs came and went", rounds);
+	EXPECT_LT(20, rounds);
 }
 
 /* One runs the vCPU, the other waits for its turn: both can be interrupted */
