@@ -16,8 +16,8 @@
 /* The driver's for shared guest memory: the number of its first page */
 #define SHARED_LABEL	(SHARED_BASE >> 12)
 
-#define GIC_PATH	"/interrupt-controller@3fff0000"
-#define UART_PATH	"/serial@9000000"
+#define GIC_NAME	"interrupt-controller"
+#define UART_NAME	"serial"
 
 enum { PHANDLE_GIC = 1, PHANDLE_CLOCK, PHANDLE_SHARED };
 /* Type and trigger of an interrupt, as the GIC's binding has them */
@@ -37,6 +37,15 @@ static void begin(const char *name)
 	check(fdt_begin_node(fdt, name));
 }
 
+/* A device has its address in its name */
+static void begin_at(const char *name, uint64_t base)
+{
+	char full[32];
+
+	snprintf(full, sizeof(full), "%s@%lx", name, base);
+	begin(full);
+}
+
 static void end(void)
 {
 	check(fdt_end_node(fdt));
@@ -45,6 +54,15 @@ static void end(void)
 static void string(const char *name, const char *value)
 {
 	check(fdt_property_string(fdt, name, value));
+}
+
+/* The path of a device at the root */
+static void path(const char *name, const char *device, uint64_t base)
+{
+	char full[32];
+
+	snprintf(full, sizeof(full), "/%s@%lx", device, base);
+	string(name, full);
 }
 
 /* A property that is true because it is there */
@@ -81,7 +99,7 @@ static void chosen(const struct boot *boot)
 {
 	begin("chosen");
 	string("bootargs", options.append);
-	string("stdout-path", UART_PATH);
+	path("stdout-path", UART_NAME, UART_BASE);
 	if (boot->initrd_end > boot->initrd) {
 		cells("linux,initrd-start", wide(boot->initrd));
 		cells("linux,initrd-end", wide(boot->initrd_end));
@@ -91,13 +109,10 @@ static void chosen(const struct boot *boot)
 
 static void cpus(void)
 {
-	char name[16];
-
 	begin("cpus");
 	cell_sizes(1, 0);
 	for (unsigned int i = 0; i < options.cpus; i++) {
-		snprintf(name, sizeof(name), "cpu@%x", i);
-		begin(name);
+		begin_at("cpu", i);
 		string("device_type", "cpu");
 		string("compatible", "arm,armv8");
 		string("enable-method", "psci");
@@ -117,7 +132,7 @@ static void shared_memory(void)
 	begin("reserved-memory");
 	cell_sizes(2, 2);
 	flag("ranges");
-	begin("shared@70000000");
+	begin_at("shared", SHARED_BASE);
 	string("compatible", "restricted-dma-pool");
 	cells("reg", wide(SHARED_BASE), wide(SHARED_SIZE));
 	cells("qcom,label", SHARED_LABEL);
@@ -128,7 +143,7 @@ static void shared_memory(void)
 
 static void interrupt_controller(void)
 {
-	begin(&GIC_PATH[1]);
+	begin_at(GIC_NAME, GICD_BASE);
 	string("compatible", "arm,gic-v3");
 	cells("#interrupt-cells", 3);
 	cells("#address-cells", 0);
@@ -167,7 +182,7 @@ static void devices(void)
 	cells("phandle", PHANDLE_CLOCK);
 	end();
 
-	begin(&UART_PATH[1]);
+	begin_at(UART_NAME, UART_BASE);
 	check(fdt_property(fdt, "compatible", uart_compatible, sizeof(uart_compatible)));
 	/* In place of the identification registers */
 	cells("arm,primecell-periphid", 0x00141011);
@@ -177,13 +192,13 @@ static void devices(void)
 	check(fdt_property(fdt, "clock-names", clock_names, sizeof(clock_names)));
 	end();
 
-	begin("pvpanic@9010000");
+	begin_at("pvpanic", PVPANIC_BASE);
 	string("compatible", "qemu,pvpanic-mmio");
 	cells("reg", wide(PVPANIC_BASE), wide(PVPANIC_SIZE));
 	end();
 
 	if (options.disk) {
-		begin("virtio@a000000");
+		begin_at("virtio", DISK_BASE);
 		string("compatible", "virtio,mmio");
 		cells("reg", wide(DISK_BASE), wide(DISK_SIZE));
 		cells("interrupts", GIC_SPI, DISK_IRQ, EDGE_RISING);
@@ -236,7 +251,7 @@ static void vm_config(void)
 	end();
 
 	begin("interrupts");
-	string("config", GIC_PATH);
+	path("config", GIC_NAME, GICD_BASE);
 	end();
 
 	begin("vcpus");
