@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The SHA-256 of the standard input: under emulation busybox takes several times as long */
+/*
+ * sha256 [FILE]: the SHA-256 of the standard input, which is copied to FILE, too.
+ * Under emulation sha256sum of busybox takes several times as long, and its tee
+ * copies 1 KiB at a time.
+ */
 #include <endian.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,36 +86,70 @@ static void add_block(const uint8_t *data)
 		state[i] += a[i];
 }
 
-int main(void)
+static void __attribute__((noreturn)) fail(const char *what)
 {
-	static uint8_t data[1 << 16];
-	uint64_t total = 0;
+	perror(what);
+	exit(1);
+}
+
+/* All of @data, or what is left */
+static size_t read_some(uint8_t *data, size_t size)
+{
 	size_t fill = 0;
 	ssize_t n;
 
-	init();
-	while ((n = read(STDIN_FILENO, data + fill, sizeof(data) - fill)) > 0) {
-		size_t done = 0;
-
-		total += n;
+	do {
+		n = read(STDIN_FILENO, data + fill, size - fill);
+		if (n < 0)
+			fail("sha256: read");
 		fill += n;
-		for (; fill - done >= BLOCK; done += BLOCK)
+	} while (n && fill < size);
+	return fill;
+}
+
+static void write_all(int fd, const uint8_t *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0)
+			fail("sha256: write");
+		data += n;
+		size -= n;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static uint8_t data[1 << 16];
+	size_t fill, done, end;
+	uint64_t total = 0;
+	int copy = -1;
+
+	if (argc > 1) {
+		copy = open(argv[1], O_WRONLY);
+		if (copy < 0)
+			fail(argv[1]);
+	}
+	init();
+	do {
+		fill = read_some(data, sizeof(data));
+		if (copy >= 0)
+			write_all(copy, data, fill);
+		total += fill;
+		for (done = 0; fill - done >= BLOCK; done += BLOCK)
 			add_block(data + done);
-		fill -= done;
-		memmove(data, data + done, fill);
-	}
-	if (n < 0) {
-		perror("sha256");
-		return 1;
-	}
+	} while (fill == sizeof(data));
 
 	/* A bit that is set, zeros, and the length in bits */
+	fill -= done;
+	memmove(data, data + done, fill);
 	memset(data + fill, 0, 2 * BLOCK);
 	data[fill] = 0x80;
-	n = fill + 9 > BLOCK ? 2 * BLOCK : BLOCK;
+	end = fill + 9 > BLOCK ? 2 * BLOCK : BLOCK;
 	for (int i = 0; i < 8; i++)
-		data[n - 1 - i] = total * 8 >> 8 * i;
-	for (ssize_t done = 0; done < n; done += BLOCK)
+		data[end - 1 - i] = total * 8 >> 8 * i;
+	for (done = 0; done < end; done += BLOCK)
 		add_block(data + done);
 
 	for (int i = 0; i < 8; i++)
