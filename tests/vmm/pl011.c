@@ -6,10 +6,13 @@
  *
  * The interrupt line is level-triggered on a real PL011 and edge-triggered
  * here. That is the same for a driver that handles interrupts until none is
- * left, since the line falls in between and each rise is an interrupt.
+ * left, since the line falls in between and each rise is an interrupt. A driver
+ * may give up before, however, if more and more arrives: so each character that
+ * arrives is an interrupt, too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,7 +52,7 @@ struct pl011 {
 	uint32_t settings[UARTDMACR / 4 + 1];
 };
 
-bool pl011_line_ended = true;
+_Atomic bool pl011_line_ended = true;
 
 static uint32_t raw_interrupts(const struct pl011 *uart)
 {
@@ -67,13 +70,15 @@ static void update_line(struct pl011 *uart)
 
 static void transmit(struct pl011 *uart, uint8_t c)
 {
-	ssize_t n;
+	struct pollfd output = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
-	do {
-		n = write(STDOUT_FILENO, &c, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n != 1)
-		die("write of the console: %s (is the standard output closed?)", strerror(errno));
+	while (write(STDOUT_FILENO, &c, 1) != 1) {
+		/* Others may have the same file, and made it one that does not block */
+		if (errno != EINTR && errno != EAGAIN)
+			die("write of the console: %s (is the standard output closed?)",
+			    strerror(errno));
+		poll(&output, 1, -1);
+	}
 	pl011_line_ended = c == '\n';
 	uart->sent = true;
 }
@@ -156,6 +161,7 @@ void pl011_receive(struct pl011 *uart, uint8_t c)
 	while (uart->count == FIFO_SIZE)
 		pthread_cond_wait(&uart->room, &uart->lock);
 	uart->fifo[(uart->first + uart->count++) % FIFO_SIZE] = c;
+	uart->line = false;
 	update_line(uart);
 	pthread_mutex_unlock(&uart->lock);
 }

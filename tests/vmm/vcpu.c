@@ -2,6 +2,7 @@
 /* vCPUs: a thread for each, and what their exits ask for */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include "vmm.h"
 
 #define MAX_DEVICES	4
-/* A guest that goes on and on about nothing does not fill the terminal */
 #define MAX_COMPLAINTS	10
 
 struct vcpu {
@@ -43,15 +43,19 @@ static struct mmio_device *find_device(uint64_t addr, uint64_t len)
 	return NULL;
 }
 
-/* The registers of nothing: writes are ignored and reads are 0 */
-static void complain(const struct vcpu *vcpu, uint64_t addr, uint32_t len, bool is_write)
+void complain(const char *format, ...)
 {
 	static atomic_uint complaints;
+	char text[128];
+	va_list args;
 
-	if (atomic_fetch_add(&complaints, 1) < MAX_COMPLAINTS)
-		fprintf(stderr, "vmm: vCPU %u %s %u bytes at %#lx, where nothing is\n",
-			vcpu->id, is_write ? "writes" : "reads", len,
-			addr);
+	if (atomic_load(&complaints) >= MAX_COMPLAINTS ||
+	    atomic_fetch_add(&complaints, 1) >= MAX_COMPLAINTS)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "vmm: %s\n", text);
 }
 
 /* The run page holds the access until the next GH_VCPU_RUN takes the reply */
@@ -65,8 +69,10 @@ static void handle_mmio(struct vcpu *vcpu)
 
 	if (is_write)
 		memcpy(&value, run->mmio.data, len);
+	/* The registers of nothing: writes are ignored and reads are 0 */
 	if (!mmio)
-		complain(vcpu, addr, len, is_write);
+		complain("vCPU %u %s %u bytes at %#lx, where nothing is", vcpu->id,
+			 is_write ? "writes" : "reads", len, addr);
 	else if (is_write)
 		mmio->write(mmio, addr - mmio->base, len, value);
 	else

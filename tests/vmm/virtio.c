@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <linux/virtio_config.h>
@@ -29,7 +28,7 @@ static void interrupt(struct virtio_device *dev, uint32_t reason)
 
 void virtio_break(struct virtio_device *dev, const char *why)
 {
-	fprintf(stderr, "vmm: %s: the guest's driver broke a rule: %s\n", dev->mmio.name, why);
+	complain("%s: the guest's driver broke a rule: %s", dev->mmio.name, why);
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	dev->queue_ready = false;
 	interrupt(dev, VIRTIO_MMIO_INT_CONFIG);
@@ -117,6 +116,12 @@ static uint64_t read_locked(struct virtio_device *dev, uint64_t offset)
 		return !dev->queue_select && dev->queue_ready;
 	case VIRTIO_MMIO_STATUS:
 		return dev->status;
+	/* A region of shared memory that is not there */
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return UINT32_MAX;
 	default:
 		return 0;
 	}

@@ -76,6 +76,12 @@ void finish(int status, const char *format, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 #define die(...) finish(EXIT_VMM_ERROR, __VA_ARGS__)
 
+/*
+ * vcpu.c: what the guest does wrong, on the standard error. A guest that goes on
+ * and on about it does not fill the terminal.
+ */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* terminal.c */
 void terminal_open(void);
 void terminal_restore(void);
@@ -173,7 +179,7 @@ struct pl011 *pl011_create(int vm);
 /* Waits until there is room */
 void pl011_receive(struct pl011 *uart, uint8_t c);
 /* Whether what the guest wrote last ended a line */
-extern bool pl011_line_ended;
+extern _Atomic bool pl011_line_ended;
 
 /* pvpanic.c */
 void pvpanic_create(void);
