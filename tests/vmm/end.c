@@ -14,7 +14,7 @@ void finish(int status, const char *format, ...)
 	/* Never released: a thread that comes later has nothing to add */
 	pthread_mutex_lock(&once);
 
-	terminal_restore();
+	terminal_close();
 	fprintf(stderr, "%svmm: ", pl011_line_ended ? "" : "\n");
 	va_start(args, format);
 	vfprintf(stderr, format, args);

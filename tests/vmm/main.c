@@ -140,52 +140,69 @@ static void parse_options(int argc, char **argv)
 		die("no kernel: give --kernel FILE (try --help)");
 }
 
+/* Those that end or stop the process, and the one after which it goes on */
+static sigset_t handled_signals(void)
+{
+	static const int signals[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
+		SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGTSTP, SIGCONT
+	};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	return set;
+}
+
+/* Signals are for the main thread */
 void start_thread(void *(*function)(void *), void *argument)
 {
+	const sigset_t set = handled_signals();
 	pthread_t thread;
-	int err = pthread_create(&thread, NULL, function, argument);
+	sigset_t before;
+	int err;
 
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	err = pthread_create(&thread, NULL, function, argument);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		die("pthread_create: %s", strerror(err));
 }
 
-/* The signals that would end or stop the process are for the main thread */
-static void block_signals(sigset_t *set)
+static void __attribute__((noreturn)) wait_for_signals(void)
 {
-	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP };
-
-	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(set, signals[i]);
-	pthread_sigmask(SIG_BLOCK, set, NULL);
-	/* The writer gets an error instead */
-	signal(SIGPIPE, SIG_IGN);
-}
-
-static void wait_for_signals(const sigset_t *set)
-{
+	const sigset_t set = handled_signals();
 	int number;
 
 	for (;;) {
-		if (sigwait(set, &number))
+		if (sigwait(&set, &number))
 			continue;
-		if (number != SIGTSTP)
+		switch (number) {
+		case SIGTSTP:
+			terminal_suspend();
+			break;
+		case SIGCONT:
+			terminal_resume();
+			break;
+		default:
 			finish(128 + number, "stopped by SIG%s, and the guest with it",
 			       sigabbrev_np(number));
-		terminal_suspend();
+		}
 	}
 }
 
 int main(int argc, char **argv)
 {
+	const sigset_t signals = handled_signals();
 	struct memory ram, shared;
 	struct pl011 *uart;
 	struct boot boot;
-	sigset_t signals;
 	int gunyah, vm;
 
 	parse_options(argc, argv);
-	block_signals(&signals);
+	/* The writer gets an error instead */
+	signal(SIGPIPE, SIG_IGN);
 
 	vm = vm_create(&gunyah);
 
@@ -206,8 +223,10 @@ int main(int argc, char **argv)
 	vcpus_create(vm);
 	vm_start(vm);
 
+	/* From here on there is a terminal to give back */
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	terminal_open();
 	start_thread(terminal_input, uart);
 	vcpus_run();
-	wait_for_signals(&signals);
+	wait_for_signals();
 }

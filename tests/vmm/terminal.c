@@ -5,9 +5,13 @@
  * A terminal is switched to pass on each key as it is, and back on every way
  * out. What the kernel does on output stays on, so that messages of this
  * program look right, too. Anything else can be the standard input as well.
+ *
+ * A job in the background leaves the terminal alone. It is stopped when it reads
+ * from it, as any job is, and told when it is in the foreground: SIGCONT.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -15,17 +19,30 @@
 
 #include "vmm.h"
 
-/* Ctrl-] */
+/* Ctrl-], in place of Ctrl-C */
 #define STOP_KEY	0x1d
 
 static struct termios original;
 static volatile sig_atomic_t changed;
+/* Held while the terminal is switched, and from the end on: it stays as it was */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* True as well where there are no jobs */
+static bool in_foreground(void)
+{
+	pid_t group = tcgetpgrp(STDIN_FILENO);
+
+	return group < 0 || group == getpgrp();
+}
 
 static void make_raw(void)
 {
 	struct termios raw;
 
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &original))
+	if (!in_foreground())
+		return;
+	/* After a SIGSTOP, which nobody sees, what is there may be raw already */
+	if (!changed && tcgetattr(STDIN_FILENO, &original))
 		return;
 
 	raw = original;
@@ -33,21 +50,19 @@ static void make_raw(void)
 	raw.c_lflag &= ~(ECHO | ECHONL | ICANON | IEXTEN);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	if (options.raw) {
-		raw.c_lflag &= ~ISIG;
-	} else {
-		/* Ctrl-C alone is a signal */
-		raw.c_cc[VQUIT] = _POSIX_VDISABLE;
-		raw.c_cc[VSUSP] = _POSIX_VDISABLE;
-	}
+	/* One key alone is a signal, whether the guest takes what was typed before or not */
+	if (options.raw)
+		raw.c_cc[VINTR] = STOP_KEY;
+	raw.c_cc[VQUIT] = _POSIX_VDISABLE;
+	raw.c_cc[VSUSP] = _POSIX_VDISABLE;
 	changed = 1;
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
 /* Also called by a signal handler */
-void terminal_restore(void)
+static void restore(void)
 {
-	if (changed)
+	if (changed && in_foreground())
 		tcsetattr(STDIN_FILENO, TCSANOW, &original);
 	changed = 0;
 }
@@ -55,40 +70,61 @@ void terminal_restore(void)
 /* A crash of this program: now the same signal ends it */
 static void crash(int number)
 {
-	terminal_restore();
+	restore();
 	raise(number);
 }
 
 void terminal_open(void)
 {
-	static const int crashes[] = { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV };
+	static const int crashes[] = {
+		SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP
+	};
 	struct sigaction action = { .sa_handler = crash, .sa_flags = SA_RESETHAND };
 
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
 		sigaction(crashes[i], &action, NULL);
-	make_raw();
+	terminal_resume();
 }
 
-/* SIGTSTP: stop as anything else does, with the terminal as it was */
 void terminal_suspend(void)
 {
-	terminal_restore();
+	pthread_mutex_lock(&lock);
+	restore();
 	raise(SIGSTOP);
+	pthread_mutex_unlock(&lock);
+}
+
+void terminal_resume(void)
+{
+	pthread_mutex_lock(&lock);
 	make_raw();
+	pthread_mutex_unlock(&lock);
+}
+
+void terminal_close(void)
+{
+	pthread_mutex_lock(&lock);
+	restore();
 }
 
 void *terminal_input(void *console)
 {
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	uint8_t keys[64];
 	ssize_t n;
 
-	while ((n = read(STDIN_FILENO, keys, sizeof(keys))) > 0) {
-		for (ssize_t i = 0; i < n; i++) {
-			if (options.raw && keys[i] == STOP_KEY)
-				finish(128 + SIGINT, "stopped by Ctrl-], and the guest with it");
-			pl011_receive(console, keys[i]);
+	for (;;) {
+		n = read(STDIN_FILENO, keys, sizeof(keys));
+		/* Others may have the same file, and made it one that does not block */
+		if (n < 0 && errno == EAGAIN) {
+			poll(&input, 1, -1);
+			continue;
 		}
+		/* The guest goes on without a keyboard */
+		if (n <= 0)
+			return NULL;
+
+		for (ssize_t i = 0; i < n; i++)
+			pl011_receive(console, keys[i]);
 	}
-	/* The guest goes on without a keyboard */
-	return NULL;
 }

@@ -84,8 +84,12 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* terminal.c */
 void terminal_open(void);
-void terminal_restore(void);
+/* Stop as anything else does at SIGTSTP, with the terminal as it was */
 void terminal_suspend(void);
+/* At SIGCONT */
+void terminal_resume(void);
+/* The terminal as it was, for good */
+void terminal_close(void);
 void *terminal_input(void *console);
 
 /*
@@ -187,6 +191,7 @@ void pvpanic_create(void);
 /* blk.c */
 void blk_create(int vm, const struct memory *shared);
 
+/* main.c */
 void start_thread(void *(*function)(void *), void *argument);
 
 #endif
