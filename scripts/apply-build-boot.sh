@@ -29,4 +29,4 @@ shell | guest* | console)
 	;;
 esac
 scripts/build "${CONFIG:-plain}"
-scripts/boot "${1:-boot}" "${CONFIG:-plain}"
+exec scripts/boot "${1:-boot}" "${CONFIG:-plain}"
