@@ -128,9 +128,9 @@ fail() {
 	die "$1: $2, see $(short "$log")"
 }
 
-# The patch names of the series, in order.
+# The patch names of the series, or of the one in another directory, in order.
 series_patches() {
-	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$top/series"
+	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "${1:-$top}/series"
 }
 
 # git format-patch whose output depends on the commits and on nothing else.
