@@ -256,6 +256,8 @@ u64 fault_ipa(void);
 u64 get_reg(const struct context *c, u32 n);
 void set_reg(struct context *c, u32 n, u64 val);
 
+#define PSTATE_I	BIT(7)
+
 #define KIND_SYNC	0
 #define KIND_IRQ	1
 #define KIND_OTHER	2

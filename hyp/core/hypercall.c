@@ -191,6 +191,10 @@ static void run(struct pcpu *p, u64 *x)
 	u64 err;
 
 	must_be_zero("vcpu_run", 5, x[5]);
+	/* It works, but then no interrupt of the host can end the run. */
+	if (p->host.pstate & PSTATE_I)
+		plat_violation("vcpu_run: called with interrupts masked, PC %#lx",
+			       p->host.pc);
 	err = cap_lookup(x[1], CAP_VCPU,
 			 CAP_RIGHT_VCPU_AFFINITY | CAP_RIGHT_VCPU_YIELD_TO,
 			 &object);

@@ -44,8 +44,6 @@
 #define ERROR_BUSY	31u
 #define RESUME_FAULT	2u
 
-#define PSTATE_I	BIT(7)
-
 /* One in so many runs, what the real thing does now and then. */
 #define RARELY		64
 #define SLICE_US	100
@@ -352,7 +350,7 @@ void vcpu_run(struct pcpu *p, struct vcpu *v, u64 *x)
 	}
 
 	host_gic_save(p);
-	if (host_gic_pending(p) && !(p->host.pstate & PSTATE_I))
+	if (host_gic_pending(p))
 		set_result(v, x, RUN_READY, 0, 0, 0);
 	else
 		enter(p, v);

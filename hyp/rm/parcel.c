@@ -353,6 +353,7 @@ static u32 read_list(const struct request *req, u32 *pos, u32 entry_size,
 		return RM_MSG_INVALID;
 	list->n = get16(req->data + *pos);
 	list->entry = req->data + *pos + 4;
+	rm_must_be_zero(req, *pos + 2, 2);
 	if (list->n > MAX_LIST)
 		return RM_NORESOURCE;
 	*pos += 4 + list->n * entry_size;
@@ -440,7 +441,12 @@ u32 mem_create(const struct request *req, struct reply *rep)
 	if (req->len < pos)
 		return RM_MSG_INVALID;
 	flags = req->data[2];
+	rm_known_flags(req, flags, CREATE_SANITIZE | CREATE_APPEND);
+	rm_must_be_zero(req, 1, 1);
+	rm_must_be_zero(req, 3, 1);
 	error = read_list(req, &pos, 4, &acl);
+	for (u32 i = 0; !error && i < acl.n; i++)
+		rm_must_be_zero(req, pos - (acl.n - i) * 4 + 3, 1);
 	if (!error)
 		error = read_list(req, &pos, 16, &sgl);
 	if (!error)
@@ -492,6 +498,7 @@ u32 mem_append(const struct request *req, struct reply *rep)
 	(void)rep;
 	if (req->len < pos)
 		return RM_MSG_INVALID;
+	rm_known_flags(req, req->data[4], APPEND_LAST);
 	error = read_list(req, &pos, 16, &sgl);
 	if (error)
 		return error;
@@ -516,6 +523,7 @@ u32 mem_reclaim(const struct request *req, struct reply *rep)
 	struct parcel **at = &parcels;
 
 	(void)rep;
+	rm_known_flags(req, req->data[4], RECLAIM_SANITIZE);
 	if (!p)
 		return RM_HANDLE_INVALID;
 	for (u32 i = 0; i < p->n_acl; i++)

@@ -95,27 +95,45 @@ static u32 vm_host_get_type(const struct request *req, struct reply *rep)
 static const struct {
 	u32 id;
 	u32 len;
+	u32 zero_at, zero_len;		/* reserved bytes */
 	u32 (*handle)(const struct request *req, struct reply *rep);
 } calls[] = {
-	{ MEM_DONATE,		ANY_LEN, mem_create },
-	{ MEM_LEND,		ANY_LEN, mem_create },
-	{ MEM_SHARE,		ANY_LEN, mem_create },
-	{ MEM_RECLAIM,		8,	 mem_reclaim },
-	{ MEM_APPEND,		ANY_LEN, mem_append },
-	{ VM_ALLOCATE,		4,	 vm_allocate },
-	{ VM_DEALLOCATE,	4,	 vm_deallocate },
-	{ VM_START,		4,	 vm_start },
-	{ VM_STOP,		8,	 vm_stop },
-	{ VM_RESET,		4,	 vm_reset },
-	{ VM_CONFIG_IMAGE,	40,	 vm_config_image },
-	{ VM_AUTH_IMAGE,	ANY_LEN, vm_auth_image },
-	{ VM_INIT,		4,	 vm_init },
-	{ VM_GET_STATE,		4,	 vm_get_state },
-	{ VM_GET_HYP_RESOURCES,	4,	 vm_get_hyp_resources },
-	{ VM_GET_VMID,		0,	 vm_get_vmid },
-	{ VM_SET_BOOT_CONTEXT,	16,	 vm_set_boot_context },
-	{ VM_HOST_GET_TYPE,	0,	 vm_host_get_type },
+	{ MEM_DONATE,		ANY_LEN, 0, 0, mem_create },
+	{ MEM_LEND,		ANY_LEN, 0, 0, mem_create },
+	{ MEM_SHARE,		ANY_LEN, 0, 0, mem_create },
+	{ MEM_RECLAIM,		8,	 5, 3, mem_reclaim },
+	{ MEM_APPEND,		ANY_LEN, 5, 3, mem_append },
+	{ VM_ALLOCATE,		4,	 2, 2, vm_allocate },
+	{ VM_DEALLOCATE,	4,	 2, 2, vm_deallocate },
+	{ VM_START,		4,	 2, 2, vm_start },
+	{ VM_STOP,		8,	 3, 1, vm_stop },
+	{ VM_RESET,		4,	 2, 2, vm_reset },
+	{ VM_CONFIG_IMAGE,	40,	 0, 0, vm_config_image },
+	{ VM_AUTH_IMAGE,	ANY_LEN, 0, 0, vm_auth_image },
+	{ VM_INIT,		4,	 0, 0, vm_init },
+	{ VM_GET_STATE,		4,	 2, 2, vm_get_state },
+	{ VM_GET_HYP_RESOURCES,	4,	 2, 2, vm_get_hyp_resources },
+	{ VM_GET_VMID,		0,	 0, 0, vm_get_vmid },
+	{ VM_SET_BOOT_CONTEXT,	16,	 0, 0, vm_set_boot_context },
+	{ VM_HOST_GET_TYPE,	0,	 0, 0, vm_host_get_type },
 };
+
+/* Deployed managers ignore what is reserved; newer ones give it a meaning. */
+void rm_must_be_zero(const struct request *req, u32 at, u32 len)
+{
+	for (u32 i = at; i < at + len && i < req->len; i++) {
+		if (req->data[i])
+			plat_violation("call 0x%x: reserved byte %u is 0x%x, not 0",
+				       req->id, i, req->data[i]);
+	}
+}
+
+void rm_known_flags(const struct request *req, u8 flags, u8 known)
+{
+	if (flags & ~known)
+		plat_violation("call 0x%x: flags 0x%x, of which only 0x%x have a meaning",
+			       req->id, flags, known);
+}
 
 static bool firmware_is_new;
 
@@ -138,6 +156,7 @@ u32 rm_dispatch(const struct request *req, struct reply *rep)
 			continue;
 		if (calls[i].len != ANY_LEN && calls[i].len != req->len)
 			return RM_MSG_INVALID;
+		rm_must_be_zero(req, calls[i].zero_at, calls[i].zero_len);
 		return calls[i].handle(req, rep);
 	}
 	plat_log("rm: call 0x%x is not implemented", req->id);

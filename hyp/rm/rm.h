@@ -88,6 +88,9 @@ struct reply {
 };
 
 u32 rm_dispatch(const struct request *req, struct reply *rep);
+/* These end the test when the host breaks them. */
+void rm_must_be_zero(const struct request *req, u32 at, u32 len);
+void rm_known_flags(const struct request *req, u8 flags, u8 known);
 u16 get16(const u8 *p);
 u32 get32(const u8 *p);
 u64 get64(const u8 *p);

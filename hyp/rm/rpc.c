@@ -15,6 +15,7 @@
 #define HEADER_SIZE	8u
 #define PAYLOAD		(MSGQUEUE_SIZE - HEADER_SIZE)
 #define VERSION_HEADER	0x21u		/* API 1, two header words */
+#define MAX_CONTINUATIONS 62u
 #define MAX_PENDING	256u
 
 enum packet_type {
@@ -319,6 +320,10 @@ static struct message *receive(void)
 		m = rpc.incoming;
 
 		if (type != CONTINUATION) {
+			if (continuations > MAX_CONTINUATIONS)
+				plat_violation("message 0x%x has %u continuations, more than %u",
+					       get32(packet + 4), continuations,
+					       MAX_CONTINUATIONS);
 			rm_free(m);
 			m = message_new(type, get32(packet + 4), get16(packet + 2),
 					(continuations + 1u) * PAYLOAD);

@@ -379,6 +379,7 @@ u32 vm_stop(const struct request *req, struct reply *rep)
 	struct vm *vm = vm_find(get16(req->data));
 
 	(void)rep;
+	rm_known_flags(req, req->data[2], STOP_FORCE);
 	if (!vm)
 		return RM_VMID_INVALID;
 	if (vm->state != VM_STATE_RUNNING)

@@ -69,6 +69,57 @@ static void exact_lengths(void)
 	CHECK_EQ(call(VM_INIT, zeros, 4), RM_MSG_INVALID);
 }
 
+static void reserved_byte(u32 n)
+{
+	/* a create with one entry in each of its three lists */
+	enum { ACL = 8, SGL = ACL + 8, ATTR = SGL + 20, END = ATTR + 8 };
+	static const struct {
+		u32 id;
+		u32 len;
+		u32 at;
+		u8 value;
+	} bytes[] = {
+		{ VM_ALLOCATE, 4, 2, 1 }, { VM_ALLOCATE, 4, 3, 0x80 },
+		{ VM_DEALLOCATE, 4, 2, 1 }, { VM_START, 4, 3, 1 },
+		{ VM_STOP, 8, 2, 2 }, { VM_STOP, 8, 2, 0x80 }, { VM_STOP, 8, 3, 1 },
+		{ VM_RESET, 4, 2, 1 }, { VM_GET_STATE, 4, 2, 1 },
+		{ VM_GET_HYP_RESOURCES, 4, 3, 1 },
+		{ MEM_RECLAIM, 8, 4, 2 }, { MEM_RECLAIM, 8, 5, 1 },
+		{ MEM_RECLAIM, 8, 6, 1 }, { MEM_RECLAIM, 8, 7, 1 },
+		{ MEM_APPEND, 28, 4, 2 }, { MEM_APPEND, 28, 5, 1 },
+		{ MEM_APPEND, 28, 7, 1 }, { MEM_APPEND, 28, 10, 1 },
+		{ MEM_LEND, END, 1, 1 }, { MEM_LEND, END, 2, 4 },
+		{ MEM_LEND, END, 3, 1 }, { MEM_LEND, END, ACL + 2, 1 },
+		{ MEM_LEND, END, ACL + 7, 1 }, { MEM_LEND, END, SGL + 3, 1 },
+		{ MEM_LEND, END, ATTR + 2, 1 }, { MEM_SHARE, END, ACL + 7, 1 },
+		{ MEM_DONATE, END, ATTR + 3, 1 },
+	};
+	const u32 len = bytes[n].len;
+	u8 msg[END] = { 0 };
+
+	host_boot();
+	if (bytes[n].id == MEM_APPEND) {
+		put16(msg + 8, 1);
+	} else if (len == END) {
+		put16(msg + ACL, 1);
+		put16(msg + SGL, 1);
+		put16(msg + ATTR, 1);
+	}
+	/* without it, the call gets as far as its own checks */
+	if (bytes[n].id != VM_DEALLOCATE && bytes[n].id != VM_RESET)
+		CHECK(call(bytes[n].id, msg, len) != RM_MSG_INVALID);
+	msg[bytes[n].at] = bytes[n].value;
+	CHECK(VIOLATES(call(bytes[n].id, msg, len)));
+	CHECK(strstr(fake_violation, "reserved") || strstr(fake_violation, "flags"));
+	if (n + 1 < sizeof(bytes) / sizeof(bytes[0]))
+		CHECK(in_child(reserved_byte, n + 1));
+}
+
+static void reserved_bytes(void)
+{
+	CHECK(in_child(reserved_byte, 0));
+}
+
 static struct create big_lend(u16 vmid)
 {
 	static struct create c;
@@ -176,6 +227,18 @@ static void short_packet_in_train(void)
 	host_packet(p, 239, &not_full);
 	CHECK(VIOLATES(host_run(10000)));
 	CHECK(strstr(fake_violation, "0x56000017"));
+}
+
+static void too_many_continuations(void)
+{
+	u8 p[240];
+	bool not_full;
+
+	host_boot();
+	packet(p, 1, 63, 1, 0x51000099);
+	host_packet(p, 240, &not_full);
+	CHECK(VIOLATES(host_run(10000)));
+	CHECK(strstr(fake_violation, "63 continuations"));
 }
 
 static void longest_request(void)
@@ -299,9 +362,11 @@ const struct test rpc_tests[] = {
 	{ "rpc_simple_calls", simple_calls },
 	{ "rpc_unknown_call", unknown_call },
 	{ "rpc_exact_lengths", exact_lengths },
+	{ "rpc_reserved_bytes", reserved_bytes },
 	{ "rpc_long_request", long_request },
 	{ "rpc_fragment_mismatch", fragment_mismatch },
 	{ "rpc_short_packet_in_train", short_packet_in_train },
+	{ "rpc_too_many_continuations", too_many_continuations },
 	{ "rpc_longest_request", longest_request },
 	{ "rpc_long_reply", long_reply },
 	{ "rpc_overlapped_requests", overlapped_requests },
