@@ -158,7 +158,7 @@ static const struct gh_rm_platform_ops gh_qcom_ops = {
 	.post_mem_reclaim = gh_qcom_post_mem_reclaim,
 };
 
-static const struct of_device_id gh_qcom_of_match[] = {
+static const struct of_device_id gh_qcom_of_match[] __initconst = {
 	{ .compatible = "qcom,scm" },
 	{}
 };
