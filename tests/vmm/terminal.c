@@ -6,8 +6,8 @@
  * out. What the kernel does on output stays on, so that messages of this
  * program look right, too. Anything else can be the standard input as well.
  *
- * A job in the background leaves the terminal alone. It is stopped when it reads
- * from it, as any job is, and told when it is in the foreground: SIGCONT.
+ * A job in the background leaves the terminal alone. It is stopped instead of
+ * reading from it, as any job is, and hears by SIGCONT that it is in the foreground.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,6 +26,9 @@ static struct termios original;
 static volatile sig_atomic_t changed;
 /* Held while the terminal is switched, and from the end on: it stays as it was */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* After each SIGCONT */
+static pthread_cond_t resumed = PTHREAD_COND_INITIALIZER;
+static unsigned int resumes;
 
 /* True as well where there are no jobs */
 static bool in_foreground(void)
@@ -98,6 +101,8 @@ void terminal_resume(void)
 {
 	pthread_mutex_lock(&lock);
 	make_raw();
+	resumes++;
+	pthread_cond_signal(&resumed);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -107,17 +112,44 @@ void terminal_close(void)
 	restore();
 }
 
+/*
+ * What the kernel does with a job that reads from the terminal in the background.
+ * But the kernel would do it again at once when the job goes on, and the main thread
+ * would not get to the signal that is to end it.
+ */
+static void stop_in_background(void)
+{
+	unsigned int before;
+
+	pthread_mutex_lock(&lock);
+	before = resumes;
+	kill(0, SIGTTIN);
+	while (resumes == before)
+		pthread_cond_wait(&resumed, &lock);
+	pthread_mutex_unlock(&lock);
+}
+
 void *terminal_input(void *console)
 {
 	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 	uint8_t keys[64];
+	sigset_t set;
 	ssize_t n;
+
+	/* An error of read() instead */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTIN);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
 
 	for (;;) {
 		n = read(STDIN_FILENO, keys, sizeof(keys));
 		/* Others may have the same file, and made it one that does not block */
 		if (n < 0 && errno == EAGAIN) {
 			poll(&input, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno == EIO && !in_foreground()) {
+			stop_in_background();
 			continue;
 		}
 		/* The guest goes on without a keyboard */
