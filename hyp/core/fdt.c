@@ -57,6 +57,41 @@ static bool is_memory(const void *fdt, int node)
 	return type && !strcmp(type, "memory");
 }
 
+/* An option that is misspelt would be a test of something else. */
+static void check_option(const char *option)
+{
+	static const struct {
+		const char *name;
+		const char *values[2];	/* if not any */
+	} known[] = {
+		{ "capids", { "zero", NULL } },
+		{ "debug", { NULL } },
+		{ "dt", { "rm", "upstream" } },
+		{ "fault", { NULL } },
+		{ "firmware", { NULL } },
+		{ "kernel", { NULL } },
+		{ "lent", { "abort", NULL } },
+		{ "seed", { NULL } },
+		{ "semihosting", { NULL } },
+		{ "slice", { NULL } },
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(known); i++) {
+		const char *const *values = known[i].values;
+		size_t len = strlen(known[i].name);
+		const char *value = option + len + 1;
+
+		if (strncmp(option, known[i].name, len) || option[len] != '=')
+			continue;
+		if (!values[0] || !strcmp(value, values[0]) ||
+		    (values[1] && !strcmp(value, values[1])))
+			return;
+		plat_panic("hyp.%s: not %s, but %s%s%s", option, value, values[0],
+			   values[1] ? " or " : "", values[1] ? values[1] : "");
+	}
+	plat_panic("hyp.%s is no option", option);
+}
+
 static void read_options(const void *fdt)
 {
 	int len, chosen = fdt_path_offset(fdt, "/chosen");
@@ -75,6 +110,10 @@ static void read_options(const void *fdt)
 	for (char *p = options; *p; p++) {
 		if (*p == ' ')
 			*p = '\0';
+	}
+	for (char *p = options; p < options + options_len; p += strlen(p) + 1) {
+		if (!strncmp(p, "hyp.", 4))
+			check_option(p + 4);
 	}
 }
 

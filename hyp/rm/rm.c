@@ -170,24 +170,10 @@ static bool is_option(const char *name, const char *value)
 	return v && !strcmp(v, value);
 }
 
-static u64 seed(void)
-{
-	const char *v = plat_option("seed");
-	u64 n = 0;
-
-	if (!v)
-		return plat_random();
-	for (; *v >= '0' && *v <= '9'; v++)
-		n = n * 10 + (u64)(*v - '0');
-	return n;
-}
-
 void rm_init(void)
 {
-	/* The generator must not start from 0, nor from a small number. */
-	random_state = (seed() + 1) * 0x9e3779b97f4a7c15UL;
-	if (!random_state)
-		random_state = 1;
+	/* The seed of the boot is behind this one, too. */
+	random_state = plat_random() | 1;
 	firmware_is_new = is_option("firmware", "new");
 	if (!firmware_is_new && plat_option("firmware") &&
 	    !is_option("firmware", "2023"))

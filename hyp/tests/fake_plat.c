@@ -84,12 +84,20 @@ u64 plat_now_us(void)
 	return fake_now;
 }
 
+static u64 random_state = 42;
+
+void fake_boot_random(void)
+{
+	const char *seed = plat_option("seed");
+
+	if (seed)
+		random_state = (strtoul(seed, NULL, 0) + 1) * 0x9e3779b97f4a7c15UL;
+}
+
 u64 plat_random(void)
 {
-	static u64 state = 42;
-
-	state = state * 6364136223846793005UL + 1442695040888963407UL;
-	return state ^ state >> 29;
+	random_state = random_state * 6364136223846793005UL + 1442695040888963407UL;
+	return random_state ^ random_state >> 29;
 }
 
 void *plat_alloc(size_t size)

@@ -33,6 +33,7 @@ static struct {
 void host_boot(void)
 {
 	plat_mem(RAM_BASE);
+	fake_boot_random();
 	rm_init();
 	rpc_host_caps(&tx_cap, &rx_cap);
 }

@@ -64,6 +64,8 @@ extern bool fake_expect_violation;
 extern char fake_violation[256];
 
 void fake_option(const char *name, const char *value);
+/* With hyp.seed, the random numbers begin anew. */
+void fake_boot_random(void);
 
 /* true when the statement ended in plat_violation() */
 #define VIOLATES(statement) ({						\
