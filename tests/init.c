@@ -45,6 +45,13 @@
 #define MAX_ARGS	32
 #define STATUS_SKIP	4
 
+/* A child of a test that has ended may hold its output open, and say nothing. */
+#define QUIET_MS	500
+/* Until the port for the results has its name. */
+#define PORT_MS		3000
+/* Until processes that were killed have given back what they had pinned. */
+#define PINS_MS		5000
+
 struct count {
 	unsigned int passed, failed, skipped;
 };
@@ -169,23 +176,47 @@ static void emit_line(struct ktap *k, const char *line)
 
 /* --- checks of this file ------------------------------------------------- */
 
-/* Every page that was pinned for long has been unpinned. */
-static int check_pins(struct ktap *k)
+static void read_pins(unsigned long long *acquired, unsigned long long *released)
 {
-	unsigned long long value, acquired = 0, released = 0;
+	unsigned long long value;
 	char name[64];
-	FILE *f = fopen("/proc/vmstat", "r");
+	FILE *f;
 
-	(void)k;
+	/* Reading it adds up what each CPU has counted for itself. */
+	f = fopen("/proc/sys/vm/stat_refresh", "r");
+	if (f) {
+		fgetc(f);
+		fclose(f);
+	}
+	*acquired = 0;
+	*released = 1;
+	f = fopen("/proc/vmstat", "r");
 	if (!f)
-		return 1;
+		return;
 	while (fscanf(f, "%63s %llu", name, &value) == 2) {
 		if (!strcmp(name, "nr_foll_pin_acquired"))
-			acquired = value;
+			*acquired = value;
 		if (!strcmp(name, "nr_foll_pin_released"))
-			released = value;
+			*released = value;
 	}
 	fclose(f);
+}
+
+/*
+ * Every page that was pinned for long has been unpinned, at the latest when the
+ * last process of the test before is gone.
+ */
+static int check_pins(struct ktap *k)
+{
+	const long long end = now_ms() + PINS_MS;
+	unsigned long long acquired, released;
+
+	(void)k;
+	read_pins(&acquired, &released);
+	while (acquired != released && now_ms() < end) {
+		usleep(10000);
+		read_pins(&acquired, &released);
+	}
 	printf("  # pins acquired %llu, released %llu\n", acquired, released);
 	return acquired != released;
 }
@@ -334,7 +365,8 @@ static void run_child(char **argv, int out)
  */
 static int run_command(char **argv, unsigned int seconds, struct ktap *k)
 {
-	long long end = now_ms() + seconds * 1000LL, left;
+	const long long limit = now_ms() + seconds * 1000LL;
+	long long end = limit, left;
 	char buf[4096], line[1024];
 	size_t fill = 0;
 	int pipefd[2], status = 0;
@@ -357,8 +389,7 @@ static int run_command(char **argv, unsigned int seconds, struct ktap *k)
 
 		if (!exited && waitpid(pid, &status, WNOHANG) == pid) {
 			exited = true;
-			/* What it left in the pipe, but no longer. */
-			end = now_ms() + 500;
+			end = now_ms() + QUIET_MS;
 		}
 		left = end - now_ms();
 		if (left <= 0) {
@@ -387,6 +418,9 @@ static int run_command(char **argv, unsigned int seconds, struct ktap *k)
 			fill = 0;
 		}
 		fflush(stdout);
+		/* All that it left in the pipe, however slow the console is. */
+		if (exited && now_ms() < limit)
+			end = now_ms() + QUIET_MS;
 	}
 	if (fill) {
 		line[fill] = '\0';
@@ -502,32 +536,45 @@ static unsigned int run_plan(const char *test, bool count_only)
 	return tests;
 }
 
+/* The virtio port named "result", or false when there is none (yet). */
+static bool result_port(char *path, size_t size)
+{
+	const char *class = "/sys/class/virtio-ports";
+	DIR *dir = opendir(class);
+	bool found = false;
+	struct dirent *d;
+	char name[64];
+	FILE *f;
+
+	while (dir && !found && (d = readdir(dir))) {
+		snprintf(path, size, "%s/%s/name", class, d->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		found = fscanf(f, "%63s", name) == 1 && !strcmp(name, "result");
+		fclose(f);
+		snprintf(path, size, "/dev/%s", d->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 static void report(const char *run)
 {
-	char path[512], name[64], text[256];
-	struct dirent *d;
-	FILE *f;
-	DIR *dir;
+	const long long end = now_ms() + PORT_MS;
+	char path[512], text[256];
+	bool found;
 
 	snprintf(text, sizeof(text), "result %s: %u passed, %u failed, %u skipped\n",
 		 run, total.passed, total.failed, total.skipped);
 	printf("%s", text);
 	fflush(stdout);
 
-	dir = opendir("/sys/class/virtio-ports");
-	while (dir && (d = readdir(dir))) {
-		snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", d->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fscanf(f, "%63s", name) == 1 && !strcmp(name, "result")) {
-			snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-			write_file(path, text);
-		}
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
+	while (!(found = result_port(path, sizeof(path))) && now_ms() < end)
+		usleep(10000);
+	if (found && write_file(path, text))
+		printf("init: %s: %s\n", path, strerror(errno));
 }
 
 /*
