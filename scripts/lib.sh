@@ -128,6 +128,14 @@ fail() {
 	die "$1: $2, see $(short "$log")"
 }
 
+# archive DIRECTORY: a cpio archive of what is in it, for an initramfs.  The same
+# files give the same archive, whenever they were made.
+archive() {
+	find "$1" -exec touch -h -d @0 {} +
+	(cd "$1" && find . -print0 | sort -z |
+		cpio -0 -o -H newc --owner 0:0 --reproducible --quiet)
+}
+
 # The patch names of the series, or of the one in another directory, in order.
 series_patches() {
 	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "${1:-$top}/series"
