@@ -70,6 +70,7 @@ distclean: ## remove build/ altogether
 	@scripts/clean all
 
 #: CONFIG=debug         the kernel with KASAN, lockdep, KUnit, fault injection
+#: CONFIG=modular       the kernel with the drivers as modules
 #: IMAGE=FILE           an arm64 Image with the series in place of ours, for selftest,
 #: MODULES=DIR          and its modules, as make modules_install put them there
 #: HYPVM=FILE           boot under the real hypervisor's QEMU build (hypvm.elf)

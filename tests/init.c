@@ -17,6 +17,8 @@
  * A line ":last COMMAND" names a program that is started when everything else is
  * done, and sees the machine being powered off.
  *
+ * /sbin/modprobe is this program, too.
+ *
  * The totals go to the console and to the virtio port named "result", with
  * the word that run= gave, and the machine is powered off.  test=shell starts
  * a shell instead, and test=console a Linux guest with a shell.
@@ -25,6 +27,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -124,26 +128,102 @@ static char *cmdline_option(const char *name, char *fallback)
 	return fallback;
 }
 
-/*
- * The modules of a kernel that has its drivers in modules, in the order of
- * /modules/order.  What cannot be loaded the tests will find missing.
- */
-static void load_modules(void)
+static int write_file(const char *path, const char *text)
 {
-	char name[256], path[300];
-	FILE *f = fopen("/modules/order", "re");
-	int fd;
+	int fd = open(path, O_WRONLY);
+	ssize_t n;
 
-	while (f && fscanf(f, "%255s", name) == 1) {
-		snprintf(path, sizeof(path), "/modules/%s", name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
-			printf("init: %s: %s\n", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-	}
+	if (fd < 0)
+		return -1;
+	n = write(fd, text, strlen(text));
+	close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/*
+ * The modules of a kernel that has its drivers in modules are in /modules, and
+ * /modules/index says of them, one in each line,
+ *
+ *	alias PATTERN NAME	what it serves
+ *	needs NAME OTHER	what has to be loaded before, in this order
+ *	boot - NAME		nothing asks for it
+ */
+static bool load_module(const char *name)
+{
+	char path[300];
+	int fd, ret;
+
+	snprintf(path, sizeof(path), "/modules/%s.ko", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret = fd < 0 ? -1 : syscall(SYS_finit_module, fd, "", 0);
+	if (ret && errno == EEXIST)
+		ret = 0;
+	if (ret)
+		printf("init: %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return !ret;
+}
+
+/* For each line of the index with this first word; has any of them done it? */
+static bool each_line(const char *word, bool (*line)(const char *, const char *, const char *),
+		      const char *wanted)
+{
+	char first[16], second[512], third[256];
+	FILE *f = fopen("/modules/index", "re");
+	bool done = false;
+
+	while (f && fscanf(f, "%15s %511s %255s", first, second, third) == 3)
+		if (!strcmp(first, word))
+			done |= line(second, third, wanted);
 	if (f)
 		fclose(f);
+	return done;
+}
+
+static bool load_need(const char *name, const char *need, const char *wanted)
+{
+	return !strcmp(name, wanted) && load_module(need);
+}
+
+static bool load_match(const char *pattern, const char *name, const char *wanted)
+{
+	if (fnmatch(pattern, wanted, 0))
+		return false;
+	each_line("needs", load_need, name);
+	return load_module(name);
+}
+
+/* What the kernel starts when it wants a module: modprobe -q -- ALIAS */
+static int modprobe(const char *alias)
+{
+	return !each_line("alias", load_match, alias);
+}
+
+/* What udev does at boot: a module for each device, also for the new ones. */
+static void load_modules(void)
+{
+	char alias[512];
+	size_t i, devices = 0;
+	glob_t found;
+	FILE *f;
+
+	if (access("/modules/index", F_OK))
+		return;
+	write_file("/proc/sys/kernel/modprobe", "/sbin/modprobe");
+	while (!glob("/sys/bus/*/devices/*/modalias", 0, NULL, &found) &&
+	       found.gl_pathc > devices) {
+		devices = found.gl_pathc;
+		for (i = 0; i < devices; i++) {
+			f = fopen(found.gl_pathv[i], "re");
+			if (f && fscanf(f, "%511s", alias) == 1)
+				modprobe(alias);
+			if (f)
+				fclose(f);
+		}
+		globfree(&found);
+	}
+	each_line("boot", load_match, "-");
 }
 
 /* One line of a test's output; only top-level results count. */
@@ -219,18 +299,6 @@ static int check_pins(struct ktap *k)
 	}
 	printf("  # pins acquired %llu, released %llu\n", acquired, released);
 	return acquired != released;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n < 0 ? -1 : 0;
 }
 
 /* Memory that nothing points to; kmemleak ignores what is younger than 5 s. */
@@ -641,10 +709,13 @@ static void console(void)
 	run_at_terminal(argv);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const char *test, *run;
 	unsigned int tests;
+
+	if (getpid() != 1)
+		return argc > 1 ? modprobe(argv[argc - 1]) : 1;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
