@@ -97,7 +97,7 @@ static void gh_guest_mem_free(struct gh_guest_mem *mem)
 
 		for (pfn = chunk->pfn; pfn < chunk->pfn + chunk->nr_pages; pfn++) {
 			/* Still marked: did not come back from a guest */
-			if (!PageOffline(pfn_to_page(pfn)))
+			if (!folio_test_offline(pfn_folio(pfn)))
 				__free_page(pfn_to_page(pfn));
 			cond_resched();
 		}
@@ -522,7 +522,7 @@ void gh_guest_mem_hide(struct gh_vm_mem_region *region)
 
 		page_offline_begin();
 		for (; pfn < end; pfn++) {
-			__SetPageOffline(pfn_to_page(pfn));
+			__folio_set_offline(pfn_folio(pfn));
 			cond_resched();
 		}
 		page_offline_end();
@@ -552,7 +552,7 @@ void gh_guest_mem_unhide(struct gh_vm_mem_region *region)
 			/* What has a memory error nobody gets to see: do not touch it */
 			if (!PageHWPoison(page))
 				clear_highpage(page);
-			__ClearPageOffline(page);
+			__folio_clear_offline(page_folio(page));
 			cond_resched();
 		}
 	}

@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gh_util.h"
+#include "gh_faults.h"
 
 /* It takes a while to stop them all, and the first one can tell meanwhile */
 #define VMS	6
+/* Where that can be asked for: so long for the last one alone */
+#define LAST_STOP_MS	2000
 
 static void die(const char *what)
 {
@@ -76,6 +78,8 @@ int main(void)
 			die("booting VMs");
 	if (gh_vm_prepare(&late, 1))
 		die("preparing a VM");
+	if (!gh_faults_open())
+		gh_fault(GH_FAULT_DELAY, GH_NTH(VMS - 1, GH_RM_VM_STOP), LAST_STOP_MS);
 	if (write(ready[1], &byte, 1) != 1)
 		die("write");
 	watch(vms, &late);
