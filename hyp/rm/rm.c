@@ -178,6 +178,7 @@ void rm_init(void)
 	if (!firmware_is_new && plat_option("firmware") &&
 	    !is_option("firmware", "2023"))
 		plat_panic("hyp.firmware=%s: it is 2023 or new", plat_option("firmware"));
+	plat_log("rm: firmware %s", firmware_is_new ? "new" : "2023");
 	cspace_init(is_option("capids", "zero"),
 		    rm_random(0, 0xffffffff) << 32 | rm_random(0, 0xffffffff),
 		    rm_random(0, 0xffff));
