@@ -136,9 +136,9 @@ archive() {
 		cpio -0 -o -H newc --owner 0:0 --reproducible --quiet)
 }
 
-# The patch names of the series, or of the one in another directory, in order.
+# series_patches DIRECTORY: the patch names of the series there, in order.
 series_patches() {
-	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "${1:-$top}/series"
+	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1/series"
 }
 
 # git format-patch whose output depends on the commits and on nothing else.
