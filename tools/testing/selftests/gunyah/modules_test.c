@@ -273,7 +273,7 @@ static void *keep_unloading(void *module)
 {
 	for (;;) {
 		unload(module);
-		usleep(rand() % 20000);
+		usleep(rand() % 5000);
 	}
 	return NULL;
 }
