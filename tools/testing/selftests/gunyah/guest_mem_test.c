@@ -231,8 +231,11 @@ static int use_group(const char *group, int gunyah)
 	return now - before > half ? 7 : 0;
 }
 
-/* It counts for the group of who makes it, and kills nobody of the group */
-TEST_F(guest_mem, memory_cgroup)
+/*
+ * It counts for the group of who makes it, and kills nobody of the group.  The kernel
+ * looks for what the group could do without first, which takes a debug kernel long.
+ */
+TEST_F_TIMEOUT(guest_mem, memory_cgroup, 120)
 {
 	char group[64];
 	int status;
