@@ -307,7 +307,7 @@ TEST_F(irqfd, signal_before_add)
 }
 
 /* They would take kernel memory that nobody accounts for */
-TEST_F(irqfd, too_many)
+TEST_F_TIMEOUT(irqfd, too_many, 120)
 {
 	int n, ret = 0;
 
