@@ -277,6 +277,14 @@ static void start(void)
 	start_with("", false, false);
 }
 
+/* end() is still to be called */
+static bool has_ended(void)
+{
+	siginfo_t info = { };
+
+	return !waitid(P_PID, vmm, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == vmm;
+}
+
 /* How it ended, or -1 if it did not; the terminal is gone then, and what it was like is left */
 static int end(bool *back)
 {
@@ -430,7 +438,7 @@ static void test_races(void)
 			usleep(i * 5);
 		}
 		/* The last SIGCONT may have come before the stop */
-		for (int j = 0; j < 1000 && !waitpid(vmm, &status, WNOHANG | WNOWAIT); j++) {
+		for (long long until = now_ms() + SECONDS * 1000LL; !has_ended() && now_ms() < until; ) {
 			kill(vmm, SIGCONT);
 			usleep(1000);
 		}
