@@ -60,7 +60,8 @@ u32 dt_cells(const void *fdt, int node, const char *name, u32 otherwise)
 		if (node < 0)
 			break;
 		v = fdt_getprop(fdt, node, name, &len);
-		if (v && len == 4)
+		/* Of more, the number of bytes would overflow */
+		if (v && len == 4 && fdt32_to_cpu(*v) <= FDT_MAX_NCELLS)
 			return fdt32_to_cpu(*v);
 	}
 	return otherwise;

@@ -454,7 +454,8 @@ u32 dt_build(const struct dt *dt, u64 ipa)
 
 	if (!dt->no_config) {
 		config = sub(fdt, 0, "gunyah-vm-config");
-		DO(fdt_setprop_u32(fdt, config, "#address-cells", 2));
+		DO(fdt_setprop_u32(fdt, config, "#address-cells",
+				   dt->address_cells ? dt->address_cells : 2));
 		DO(fdt_setprop_u32(fdt, config, "#size-cells", 2));
 		if (dt->image_name)
 			DO(fdt_setprop_string(fdt, config, "image-name", dt->image_name));

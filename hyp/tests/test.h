@@ -168,6 +168,7 @@ struct dt {
 	bool no_config;
 	bool hypervisor;
 	const char *memory_name;
+	u32 address_cells;		/* of the vm-config; 0 = 2 */
 	bool gic_without_reg;
 	bool no_gic;
 	u64 gicd;

@@ -110,6 +110,8 @@ static void rejections(void)
 	expect("RAM behind it", WITH(base = 0x40200000), 0, 0);
 	expect("RAM beyond 36 bits", WITH(base = 0xfffe00000), 0, RM_NORESOURCE);
 	expect("RAM at the GIC", WITH(base = 0x3fe00000), 0, RM_NORESOURCE);
+	/* in bytes these are the 8 of two cells again */
+	expect("2^30 + 2 address cells", WITH(address_cells = 0x40000002), 0, 0);
 	expect("unaligned RAM", WITH(base = 0x80000800), RM_MEM_INVALID, 0);
 	expect("RAM not at 2 MiB", WITH(base = 0x80001000), 0, 0);
 }
