@@ -90,6 +90,7 @@ static u64 core_debug(u64 op, u64 a, u64 b)
 		for (u32 i = 0; i < ARRAY_SIZE(rules); i++)
 			rules[i].count = 0;
 		call.armed = false;
+		lent_abort = false;
 		return 0;
 	case OP_CALL:
 		call.number = (u32)a;
