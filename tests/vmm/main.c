@@ -141,29 +141,35 @@ static void parse_options(int argc, char **argv)
 }
 
 /* Those that end or stop the process, and the one after which it goes on */
-static sigset_t handled_signals(void)
+static sigset_t handled;
+
+/* What is ignored from the start stays so, for nohup and for jobs in the background */
+static void choose_signals(void)
 {
 	static const int signals[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
-		SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGTSTP, SIGCONT
+		SIGPROF, SIGIO, SIGPWR, SIGXCPU, SIGXFSZ, SIGTSTP
 	};
-	sigset_t set;
+	struct sigaction action;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	return set;
+	sigemptyset(&handled);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaction(signals[i], NULL, &action);
+		if (action.sa_handler != SIG_IGN)
+			sigaddset(&handled, signals[i]);
+	}
+	/* It goes on, whatever becomes of the signal */
+	sigaddset(&handled, SIGCONT);
 }
 
 /* Signals are for the main thread */
 void start_thread(void *(*function)(void *), void *argument)
 {
-	const sigset_t set = handled_signals();
 	pthread_t thread;
 	sigset_t before;
 	int err;
 
-	pthread_sigmask(SIG_BLOCK, &set, &before);
+	pthread_sigmask(SIG_BLOCK, &handled, &before);
 	err = pthread_create(&thread, NULL, function, argument);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
@@ -172,11 +178,10 @@ void start_thread(void *(*function)(void *), void *argument)
 
 static void __attribute__((noreturn)) wait_for_signals(void)
 {
-	const sigset_t set = handled_signals();
 	int number;
 
 	for (;;) {
-		if (sigwait(&set, &number))
+		if (sigwait(&handled, &number))
 			continue;
 		switch (number) {
 		case SIGTSTP:
@@ -194,13 +199,13 @@ static void __attribute__((noreturn)) wait_for_signals(void)
 
 int main(int argc, char **argv)
 {
-	const sigset_t signals = handled_signals();
 	struct memory ram, shared;
 	struct pl011 *uart;
 	struct boot boot;
 	int gunyah, vm;
 
 	parse_options(argc, argv);
+	choose_signals();
 	/* The writer gets an error instead */
 	signal(SIGPIPE, SIG_IGN);
 
@@ -224,7 +229,7 @@ int main(int argc, char **argv)
 	vm_start(vm);
 
 	/* From here on there is a terminal to give back */
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	pthread_sigmask(SIG_BLOCK, &handled, NULL);
 	terminal_open();
 	start_thread(terminal_input, uart);
 	vcpus_run();

@@ -33,6 +33,8 @@ static pid_t vmm;
 /* --append of a VMM whose guest does not start, and of one to kill in the background */
 #define NO_START	"no-start"
 #define KILL		"kill"
+/* ... and of one that is started as nohup and a shell without jobs would do it */
+#define IGNORE		"ignore"
 
 /* It would look for leaks when a VMM ends, with a SIGSTOP that a SIGCONT here takes away */
 const char *__asan_default_options(void);
@@ -218,6 +220,8 @@ static bool becomes_raw(void)
 	return !is_as_before();
 }
 
+static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTSTP };
+
 /* In the child: at the terminal, as a job of its own, in the foreground or not */
 static void __attribute__((noreturn)) run(const char *append, bool is_raw, bool in_background)
 {
@@ -234,6 +238,9 @@ static void __attribute__((noreturn)) run(const char *append, bool is_raw, bool 
 	dup2(terminal, STDIN_FILENO);
 	dup2(terminal, STDOUT_FILENO);
 	dup2(terminal, STDERR_FILENO);
+	if (!strcmp(append, IGNORE))
+		for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+			signal(ignored[i], SIG_IGN);
 	if (!in_background)
 		exit(vmm_main(6 - !is_raw, argv));
 
@@ -345,6 +352,20 @@ static void test_signals(void)
 		snprintf(what, sizeof(what), "SIG%s", sigabbrev_np(numbers[i]));
 		ends_with(128 + numbers[i], ok, what);
 	}
+
+	start_with(IGNORE, false, false);
+	ok = becomes_raw() && said("runs");
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		kill(vmm, ignored[i]);
+	type("\x03" "a");
+	ok = ok && said("<61>") && !has_ended();
+	type("q");
+	ends_with(EXIT_POWER_OFF, ok, "signals that were ignored from the start");
+
+	start_with(IGNORE, false, false);
+	ok = becomes_raw() && said("runs");
+	kill(vmm, SIGTERM);
+	ends_with(128 + SIGTERM, ok, "SIGTERM, which was not");
 
 	start_with(NO_START, false, false);
 	ok = said("starts") && is_as_before();
