@@ -38,6 +38,18 @@ touched_files() {
 	git -C "$tree" diff --no-renames --name-only --diff-filter=d "$base" "$head" -- "$@"
 }
 
+# checkpatch IGNORED FILE...: --strict, with a dictionary, but for the types IGNORED.
+# Its helpers are Python: the system's, which has their packages.
+checkpatch() {
+	local ignored=$1 dictionary=/usr/lib/python3/dist-packages/codespell_lib/data/dictionary.txt
+
+	[ -f "$dictionary" ] || die "$lane: codespell is missing, run scripts/deps check"
+	shift
+	(cd "$tree" && printf '%s\0' "$@" |
+		env PATH="/usr/bin:/bin:$PATH" xargs -0 -n 1 -P "$(nproc)" perl scripts/checkpatch.pl --strict --quiet --no-summary \
+			--show-types --codespell --codespellfile "$dictionary" --ignore "$ignored")
+}
+
 # kmake OUTPUT ARGUMENT...: the kernel's make.
 kmake() {
 	make -C "$tree" O="$1" LOCALVERSION= CC="ccache ${CROSS_COMPILE}gcc" \
