@@ -11,8 +11,12 @@ trap 'printf "error: %s: line %s failed\n" "${0##*/}" "$LINENO" >&2' ERR
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 B=${BUILD:-$top/build}
+# Only a directory that was made here, or was empty, is removed altogether.
+built=$(ls -A "$B" 2> /dev/null) || :
 mkdir -p "$B/logs" "$B/dl"
 B=$(cd "$B" && pwd)
+[ -n "$built" ] || : > "$B/.built"
+unset built
 
 # Variables given to our make are no business of the kernel's make.
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
@@ -123,9 +127,22 @@ fail() {
 	if grep -qi 'no space left on device' "$log"; then
 		die "$1: no space left on the disk of $B; a full build needs about 8 GiB there"
 	fi
-	grep -E '(error|fatal|undefined reference|\*\*\*)' "$log" | head -n 10 >&2 ||
-		tail -n 10 "$log" >&2
+	# Not at the start of a line, where the error message is.
+	{ grep -E '(error|fatal|undefined reference|\*\*\*)' "$log" | head -n 10 ||
+		tail -n 10 "$log"; } | sed 's/^/  /' >&2
 	die "$1: $2, see $(short "$log")"
+}
+
+# ours TREE: nothing is in build/linux but what scripts/apply has put there.  An
+# interrupted run ends with a line "applying": nothing there is anybody's work yet.
+# Without a record nobody knows what is.
+ours() {
+	local tree=$1 last
+
+	last=$(tail -n 1 "$tree.state" 2> /dev/null) || return 1
+	[ "$last" != applying ] || return 0
+	[ "$(git -C "$tree" rev-parse HEAD)" = "${last#* }" ] &&
+		[ -z "$(git -C "$tree" status --porcelain | head -n 1)" ]
 }
 
 # archive DIRECTORY: a cpio archive of what is in it, for an initramfs.  The same
