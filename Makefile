@@ -46,7 +46,7 @@ check: ## every check CI makes, KTAP, the last line counts
 	@scripts/check
 
 .PHONY: check-fast
-check-fast: ## series, checkpatch, build and plain selftests: before each commit
+check-fast: ## series, checkpatch, scripts, native tests, boot, plain selftests: before each commit
 	@scripts/check fast
 
 .PHONY: check-full
