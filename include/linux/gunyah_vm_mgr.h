@@ -98,7 +98,9 @@ void gh_vm_function_unregister(const struct gh_vm_function_type *fn);
  * @type: kind of the resource
  * @label: which one of the kind, by the label that the resource manager gives
  * @owner: module whose functions these are
- * @populate: the resource is there.  Returns false to refuse it.
+ * @populate: the resource is there.  Returns 0 to take it, 1 if it is not what
+ *	      the ticket is for after all, or a negative errno: what brought
+ *	      ticket and resource together, GH_VM_START for example, fails then.
  * @unpopulate: the resource is about to go: must not be used once this returns
  * @rsc: the resource that @populate took, or NULL; the VM manager's own
  * @list: entry of the VM's list of tickets; the VM manager's own
@@ -111,8 +113,8 @@ struct gh_vm_resource_ticket {
 	enum gunyah_resource_type type;
 	u32 label;
 	struct module *owner;
-	bool (*populate)(struct gh_vm_resource_ticket *ticket,
-			 struct gunyah_resource *rsc);
+	int (*populate)(struct gh_vm_resource_ticket *ticket,
+			struct gunyah_resource *rsc);
 	void (*unpopulate)(struct gh_vm_resource_ticket *ticket,
 			   struct gunyah_resource *rsc);
 	struct gunyah_resource *rsc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the VMM, the guest and its device tree agree on.  Included from C,
- * assembly and device tree source: #define only.
+ * assembly, device tree source and the guest's linker script: #define only.
  */
 #ifndef _SAMPLE_VM_H
 #define _SAMPLE_VM_H

@@ -44,6 +44,14 @@ bool gh_is_gunyah(void)
 }
 EXPORT_SYMBOL_GPL(gh_is_gunyah);
 
+/* Of a result that is too large, the lower half is no error, nor is it success. */
+static enum gh_error gh_hypercall_error(unsigned long result)
+{
+	int error = result;
+
+	return error == (long)result ? error : GH_ERROR_FAILURE;
+}
+
 /**
  * gh_hypervisor_has_feature() - Find out what the hypervisor can do
  * @feature: the feature in question
@@ -90,7 +98,7 @@ enum gh_error gh_hypercall_bell_send(u64 capid, u64 new_flags)
 
 	arm_smccc_1_1_invoke(GH_HYPERCALL_BELL_SEND, capid, new_flags, 0, &res);
 
-	return res.a0;
+	return gh_hypercall_error(res.a0);
 }
 EXPORT_SYMBOL_GPL(gh_hypercall_bell_send);
 
@@ -114,7 +122,7 @@ enum gh_error gh_hypercall_bell_set_mask(u64 capid, u64 enable_mask, u64 ack_mas
 
 	arm_smccc_1_1_invoke(GH_HYPERCALL_BELL_SET_MASK, capid, enable_mask, ack_mask, 0, &res);
 
-	return res.a0;
+	return gh_hypercall_error(res.a0);
 }
 EXPORT_SYMBOL_GPL(gh_hypercall_bell_set_mask);
 
@@ -149,7 +157,7 @@ enum gh_error gh_hypercall_msgq_send(u64 capid, size_t size, const void *buff,
 
 	*ready = res.a0 == GH_ERROR_OK && res.a1;
 
-	return res.a0;
+	return gh_hypercall_error(res.a0);
 }
 EXPORT_SYMBOL_GPL(gh_hypercall_msgq_send);
 
@@ -184,7 +192,7 @@ enum gh_error gh_hypercall_msgq_recv(u64 capid, void *buff, size_t size,
 	*recv_size = res.a0 == GH_ERROR_OK ? res.a1 : 0;
 	*ready = res.a0 == GH_ERROR_OK && res.a2;
 
-	return res.a0;
+	return gh_hypercall_error(res.a0);
 }
 EXPORT_SYMBOL_GPL(gh_hypercall_msgq_recv);
 
@@ -227,7 +235,7 @@ enum gh_error gh_hypercall_vcpu_run(u64 capid, const u64 resume_data[3],
 	resp->state_data[1] = res.a3;
 	resp->state_data[2] = res.a4;
 
-	return res.a0;
+	return gh_hypercall_error(res.a0);
 }
 EXPORT_SYMBOL_GPL(gh_hypercall_vcpu_run);
 

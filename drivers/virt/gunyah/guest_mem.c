@@ -112,6 +112,12 @@ static void gh_guest_mem_free(struct gh_guest_mem *mem)
 
 DEFINE_FREE(gh_guest_mem, struct gh_guest_mem *, gh_guest_mem_free(_T))
 
+/*
+ * The amount is the caller's choice.  It is charged to the caller's cgroup, and
+ * fails rather than to have other processes killed for it.
+ */
+#define GH_GUEST_MEM_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 static int gh_guest_mem_add_chunk(struct gh_guest_mem *mem, pgoff_t index,
 				  unsigned long pfn, unsigned long nr_pages)
 {
@@ -129,7 +135,7 @@ static int gh_guest_mem_add_chunk(struct gh_guest_mem *mem, pgoff_t index,
 		unsigned long max = max(mem->max_chunks * 2, 64);
 
 		chunk = kvrealloc(mem->chunks, array_size(max, sizeof(*chunk)),
-				  GFP_KERNEL_ACCOUNT);
+				  GH_GUEST_MEM_GFP);
 		if (!chunk)
 			return -ENOMEM;
 
@@ -152,12 +158,6 @@ static int gh_guest_mem_add_chunk(struct gh_guest_mem *mem, pgoff_t index,
  */
 static int gh_guest_mem_alloc(struct gh_guest_mem *mem, unsigned int order)
 {
-	/*
-	 * The amount is the caller's choice.  It is charged to the caller's
-	 * cgroup, and fails rather than to have other processes killed for it.
-	 */
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
-			  __GFP_NOWARN;
 	pgoff_t index = 0;
 
 	while (index < mem->nr_pages) {
@@ -172,7 +172,7 @@ static int gh_guest_mem_alloc(struct gh_guest_mem *mem, unsigned int order)
 		 * are lent, and lost, one by one.
 		 */
 		order = min(order, ilog2(mem->nr_pages - index));
-		addr = alloc_pages_exact(PAGE_SIZE << order, gfp);
+		addr = alloc_pages_exact(PAGE_SIZE << order, GH_GUEST_MEM_GFP | __GFP_ZERO);
 		if (!addr) {
 			if (!order)
 				return -ENOMEM;
@@ -274,7 +274,6 @@ static const struct file_operations gh_guest_mem_fops = {
 int gh_guest_mem_create(const struct gh_create_mem_args *args)
 {
 	unsigned int order = PAGE_ALLOC_COSTLY_ORDER;
-	struct file *file;
 	int ret;
 
 	if (args->flags & ~(GH_GUEST_MEM_CLOEXEC | GH_GUEST_MEM_ALLOW_HUGEPAGE))
@@ -286,10 +285,7 @@ int gh_guest_mem_create(const struct gh_create_mem_args *args)
 	if (!args->size || !PAGE_ALIGNED(args->size))
 		return -EINVAL;
 
-	/*
-	 * The OOM killer does not see this memory, and can't free it: leave the
-	 * host something.
-	 */
+	/* Refuse what can't succeed, before it has everything else reclaimed */
 	if (PHYS_PFN(args->size) > max(si_mem_available(), 0))
 		return -ENOMEM;
 
@@ -308,16 +304,17 @@ int gh_guest_mem_create(const struct gh_create_mem_args *args)
 		return ret;
 
 	/* An inode of its own: unmap_mapping_range() must find our mappings. */
-	file = anon_inode_create_getfile("[gunyah-guest-mem]", &gh_guest_mem_fops,
-					 mem, O_RDWR, NULL);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
+	FD_PREPARE(fdf, args->flags & GH_GUEST_MEM_CLOEXEC ? O_CLOEXEC : 0,
+		   anon_inode_create_getfile("[gunyah-guest-mem]", &gh_guest_mem_fops,
+					     mem, O_RDWR, NULL));
+	if (fdf.err)
+		return fdf.err;
 
 	/* The file's from now on */
 	retain_and_null_ptr(mem);
-	i_size_write(file_inode(file), args->size);
+	i_size_write(file_inode(fd_prepare_file(fdf)), args->size);
 
-	return FD_ADD(args->flags & GH_GUEST_MEM_CLOEXEC ? O_CLOEXEC : 0, file);
+	return fd_publish(fdf);
 }
 
 /* A reference to the file of a guest memory */

@@ -18,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -31,7 +32,8 @@
  * @label: label of the doorbell
  * @level: the guest takes the interrupt as level-triggered
  * @ctx: the eventfd; the irqfd has a reference
- * @wait: entry of the eventfd's wait queue
+ * @wq: wait queue of the eventfd
+ * @wait: entry of @wq
  * @lock: protects what follows; taken with the lock of the wait queue held
  * @rsc: the doorbell, or NULL before the VM is started and after it has ended
  * @pending: the eventfd was signalled while there was no doorbell
@@ -50,6 +52,7 @@ struct gh_irqfd {
 	u32 label;
 	bool level;
 	struct eventfd_ctx *ctx;
+	wait_queue_head_t *wq;
 	wait_queue_entry_t wait;
 
 	spinlock_t lock; /* see above */
@@ -62,7 +65,6 @@ struct gh_irqfd {
 struct gh_irqfd_poll {
 	poll_table table;
 	struct gh_irqfd *irqfd;
-	wait_queue_head_t *wq;
 	int ret;
 };
 
@@ -109,7 +111,7 @@ static void gh_irqfd_enqueue(struct file *file, wait_queue_head_t *wq, poll_tabl
 {
 	struct gh_irqfd_poll *poll = container_of(table, struct gh_irqfd_poll, table);
 
-	poll->wq = wq;
+	poll->irqfd->wq = wq;
 	poll->ret = add_wait_queue_priority_exclusive(wq, &poll->irqfd->wait);
 }
 
@@ -128,9 +130,12 @@ static int gh_irqfd_listen(struct gh_irqfd *irqfd, struct file *file)
 
 	/* Signalled before, when nobody listened */
 	if (events & EPOLLIN) {
-		guard(spinlock_irq)(&poll.wq->lock);
+		guard(spinlock_irq)(&irqfd->wq->lock);
 		eventfd_ctx_do_read(irqfd->ctx, &count);
-		wake_up_locked_poll(poll.wq, EPOLLOUT);
+		/* As in eventfd_read(): who is woken must not signal it, here and now */
+		current->in_eventfd = 1;
+		wake_up_locked_poll(irqfd->wq, EPOLLOUT);
+		current->in_eventfd = 0;
 		gh_irqfd_ring(irqfd);
 	}
 	return 0;
@@ -145,31 +150,37 @@ static int gh_irqfd_set_level(struct gh_irqfd *irqfd, const struct gunyah_resour
 	enum gh_error gh_error;
 
 	gh_error = gh_hypercall_bell_set_mask(rsc->capid, GH_IRQFD_BELL_FLAG, U64_MAX);
-	if (gh_error == GH_ERROR_CSPACE_INSUF_RIGHTS)
+	switch (gh_error) {
+	case GH_ERROR_OK:
+		return 0;
+	case GH_ERROR_CSPACE_INSUF_RIGHTS:
 		pr_err_ratelimited("VM %u: doorbell %u can't be level-triggered: its node lacks source-can-clear\n",
 				   rsc->vmid, irqfd->label);
-	else if (gh_error)
+		return -EACCES;
+	default:
+		/* Not what gh_remap_error() says: its errors mean other things here */
 		pr_err_ratelimited("VM %u: doorbell %u can't be level-triggered: error %d\n",
 				   rsc->vmid, irqfd->label, gh_error);
-
-	return gh_remap_error(gh_error);
+		return -EIO;
+	}
 }
 
-static bool gh_irqfd_populate(struct gh_vm_resource_ticket *ticket,
-			      struct gunyah_resource *rsc)
+static int gh_irqfd_populate(struct gh_vm_resource_ticket *ticket,
+			     struct gunyah_resource *rsc)
 {
 	struct gh_irqfd *irqfd = container_of(ticket, struct gh_irqfd, ticket);
 	int ret = irqfd->level ? gh_irqfd_set_level(irqfd, rsc) : 0;
 
 	guard(spinlock_irq)(&irqfd->lock);
 	irqfd->error = ret;
+	/* Not an error for GH_VM_START: a deployed VMM misspells the property */
 	if (ret)
-		return false;
+		return 1;
 
 	irqfd->rsc = rsc;
 	if (irqfd->pending)
 		gh_irqfd_ring_locked(irqfd);
-	return true;
+	return 0;
 }
 
 static void gh_irqfd_unpopulate(struct gh_vm_resource_ticket *ticket,
@@ -223,6 +234,9 @@ static long gh_irqfd_bind(struct gh_vm_function_instance *f)
 	const struct gh_fn_irqfd_arg *arg = f->argp;
 	int ret;
 
+	if (!gh_hypervisor_has_feature(GH_FEATURE_DOORBELL))
+		return -EOPNOTSUPP;
+
 	if (arg->flags & ~GH_IRQFD_LEVEL || arg->padding)
 		return -EINVAL;
 
@@ -256,9 +270,9 @@ static long gh_irqfd_bind(struct gh_vm_function_instance *f)
 static void gh_irqfd_unbind(struct gh_vm_function_instance *f)
 {
 	struct gh_irqfd *irqfd = f->data;
-	u64 count;
 
-	eventfd_ctx_remove_wait_queue(irqfd->ctx, &irqfd->wait, &count);
+	/* The counter has been reset by each signal: there is nothing to wake writers for */
+	remove_wait_queue(irqfd->wq, &irqfd->wait);
 	gh_vm_remove_resource_ticket(f->ghvm, &irqfd->ticket);
 	gh_irqfd_free(irqfd);
 }

@@ -16,11 +16,11 @@
 #include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/lockdep.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rseq.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
@@ -366,28 +366,29 @@ static int gh_vcpu_exit_notification(struct notifier_block *nb, unsigned long ac
 	return NOTIFY_OK;
 }
 
-static bool gh_vcpu_populate(struct gh_vm_resource_ticket *ticket,
-			     struct gunyah_resource *rsc)
+static int gh_vcpu_populate(struct gh_vm_resource_ticket *ticket,
+			    struct gunyah_resource *rsc)
 {
 	struct gh_vcpu *vcpu = container_of(ticket, struct gh_vcpu, ticket);
 	int ret;
 
 	/* Without an interrupt somebody else schedules the vCPU */
 	if (!rsc->irq)
-		return false;
+		return 1;
 
 	ret = request_irq(rsc->irq, gh_vcpu_irq, 0, vcpu->irq_name, vcpu);
 	if (ret) {
 		pr_err_ratelimited("VM %u vCPU %u: can't use interrupt %u: %d\n",
 				   rsc->vmid, vcpu->id, rsc->irq, ret);
-		return false;
+		return ret;
 	}
+
 	guard(mutex)(&vcpu->run_lock);
 	/* A guest's timer wakes the host, where the interrupt controller can */
 	vcpu->irq_wake = rsc->may_wakeup && !enable_irq_wake(rsc->irq);
 	vcpu->rsc = rsc;
 	WRITE_ONCE(vcpu->stopping, false);
-	return true;
+	return 0;
 }
 
 static void gh_vcpu_unpopulate(struct gh_vm_resource_ticket *ticket,

@@ -342,9 +342,11 @@ static irqreturn_t gh_rm_tx_irq(int irq, void *data)
 
 VISIBLE_IF_KUNIT unsigned long gh_rm_time_left(unsigned long deadline)
 {
-	unsigned long now = jiffies;
+	unsigned long now;
 
 	KUNIT_STATIC_STUB_REDIRECT(gh_rm_time_left, deadline);
+
+	now = jiffies;
 
 	return time_before(now, deadline) ? deadline - now : 0;
 }
@@ -356,6 +358,7 @@ static int gh_rm_send_packet(struct gh_rm *rm, const struct gh_rm_xfer *xfer, si
 {
 	u64 flags = last ? GH_HYPERCALL_MSGQ_TX_FLAGS_PUSH : 0;
 	bool killable = xfer->killable && first;
+	struct gh_rm_call_text text;
 	enum gh_error gh_error;
 	long left;
 
@@ -382,9 +385,9 @@ static int gh_rm_send_packet(struct gh_rm *rm, const struct gh_rm_xfer *xfer, si
 
 	if (gh_error) {
 		dev_err_ratelimited(rm->dev,
-				    "can't send %s (%#x, VM %u) to the resource manager: error %d\n",
-				    gh_rm_message_name(xfer->message_id), xfer->message_id,
-				    xfer->vmid, gh_error);
+				    "can't send %s to the resource manager: error %d\n",
+				    gh_rm_describe_call(&text, xfer->message_id, xfer->vmid),
+				    gh_error);
 		rm->tx_ready = true;
 		return -EIO;
 	}
@@ -430,6 +433,7 @@ static int gh_rm_send(struct gh_rm *rm, const struct gh_rm_xfer *xfer, unsigned 
 static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 {
 	unsigned long deadline = jiffies + GH_RM_TIMEOUT;
+	struct gh_rm_call_text text;
 	int ret;
 
 	lockdep_assert_held(&rm->call_lock);
@@ -461,9 +465,8 @@ static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 	}
 
 	dev_err(rm->dev,
-		"resource manager did not answer %s (%#x, VM %u) in %u s, reboot to use VMs again\n",
-		gh_rm_message_name(xfer->message_id), xfer->message_id, xfer->vmid,
-		GH_RM_TIMEOUT / HZ);
+		"resource manager did not answer %s in %u s, reboot to use VMs again\n",
+		gh_rm_describe_call(&text, xfer->message_id, xfer->vmid), GH_RM_TIMEOUT / HZ);
 	gh_rm_set_dead(rm);
 
 	return -EIO;
@@ -489,6 +492,7 @@ static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
  */
 int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 {
+	struct gh_rm_call_text text;
 	int ret;
 
 	xfer->acted = false;
@@ -510,14 +514,13 @@ int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 
 	if (xfer->rm_error && xfer->rm_error != xfer->no_news)
 		dev_err_ratelimited(rm->dev,
-				    "resource manager refused %s (%#x, VM %u): error %#x\n",
-				    gh_rm_message_name(xfer->message_id), xfer->message_id,
-				    xfer->vmid, xfer->rm_error);
+				    "resource manager refused %s: error %#x\n",
+				    gh_rm_describe_call(&text, xfer->message_id, xfer->vmid),
+				    xfer->rm_error);
 	else if (ret == -EBADMSG)
 		dev_err_ratelimited(rm->dev,
-				    "reply of the resource manager to %s (%#x, VM %u) has a wrong size\n",
-				    gh_rm_message_name(xfer->message_id), xfer->message_id,
-				    xfer->vmid);
+				    "reply of the resource manager to %s has a wrong size\n",
+				    gh_rm_describe_call(&text, xfer->message_id, xfer->vmid));
 
 	return ret;
 }
@@ -746,7 +749,7 @@ static int gh_rm_probe(struct platform_device *pdev)
 		return PTR_ERR(rm->vm_mgr);
 	}
 
-	dev_info(dev, "host of the Gunyah hypervisor, interface version %u\n", GH_API_V1);
+	dev_info(dev, "Gunyah hypervisor, interface version %u\n", GH_API_V1);
 	return 0;
 }
 
@@ -839,6 +842,7 @@ module_init(gunyah_init);
 static void __exit gunyah_exit(void)
 {
 	platform_unregister_drivers(gh_drivers, ARRAY_SIZE(gh_drivers));
+	gh_vm_io_exit();
 }
 module_exit(gunyah_exit);
 

@@ -177,7 +177,6 @@ struct gh_rm_mem_entry {
  *		GH_MEM_HANDLE_INVAL
  * @held: the resource manager has, or may have, the memory: not even a part of
  *	  it may be touched or freed
- *
  * @vmid: the first VM of @acl_entries
  * @host_vmid: the host's VMID, if there is a platform
  * @platform_ops: the platform that has to know of the parcel, or NULL
@@ -185,9 +184,9 @@ struct gh_rm_mem_entry {
  * @released: the resource manager does not have the memory, the VMs of the
  *	      platform still do
  *
- * gh_rm_mem_lend() and gh_rm_mem_share() set the last seven, also when they fail;
- * gh_rm_mem_reclaim() needs these and, if there is a platform, the lists, and
- * clears @held when it succeeds.
+ * gh_rm_mem_lend() and gh_rm_mem_share() set @held in any case, and @mem_handle and
+ * what follows @held if that is true; gh_rm_mem_reclaim() needs these and, if there
+ * is a platform, the lists, and clears @held when it succeeds.
  */
 struct gh_rm_mem_parcel {
 	u32 label;
@@ -214,5 +213,8 @@ struct gh_vm_mgr;
 struct gh_vm_mgr *gh_vm_mgr_init(struct gh_rm *rm, struct dentry *debugfs);
 void gh_vm_mgr_exit(struct gh_vm_mgr *mgr);
 void gh_vm_mgr_shutdown(struct gh_vm_mgr *mgr);
+
+/* I/O handlers of VMs: vm_io.c */
+void gh_vm_io_exit(void);
 
 #endif

@@ -220,7 +220,12 @@ static inline void gh_rm_count(struct gh_rm *rm, enum gh_rm_counter counter)
 	atomic_long_inc(&rm->counters[counter]);
 }
 
-const char *gh_rm_message_name(u32 message_id);
+/* Room for the longest name of a call, its number and a VMID */
+struct gh_rm_call_text {
+	char s[48];
+};
+
+const char *gh_rm_describe_call(struct gh_rm_call_text *text, u32 message_id, u16 vmid);
 int gh_rm_transfer(struct gh_rm *rm, struct gh_rm_xfer *xfer);
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -10,6 +10,7 @@
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/sprintf.h>
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
@@ -91,14 +92,7 @@ struct gh_rm_list_header {
 /* GET_STATE has the states of the guest's software in the upper bits */
 #define GH_RM_VM_STATE_MASK		GENMASK(7, 0)
 
-/**
- * gh_rm_message_name() - Get the name of a call, for the log
- * @message_id: number of the call
- *
- * Context: Any context.
- * Return: the name
- */
-const char *gh_rm_message_name(u32 message_id)
+static const char *gh_rm_message_name(u32 message_id)
 {
 	switch (message_id) {
 	case GH_RM_MEM_LEND:
@@ -136,6 +130,27 @@ const char *gh_rm_message_name(u32 message_id)
 	}
 }
 
+/**
+ * gh_rm_describe_call() - Say for the log which call it is
+ * @text: set to the name and the number of the call, and the VM that it is about
+ * @message_id: number of the call
+ * @vmid: the VM, or GH_VMID_INVAL if the call is about none
+ *
+ * Context: Any context.
+ * Return: the string in @text
+ */
+const char *gh_rm_describe_call(struct gh_rm_call_text *text, u32 message_id, u16 vmid)
+{
+	const char *name = gh_rm_message_name(message_id);
+
+	if (vmid == GH_VMID_INVAL)
+		scnprintf(text->s, sizeof(text->s), "%s (%#x)", name, message_id);
+	else
+		scnprintf(text->s, sizeof(text->s), "%s (%#x, VM %u)", name, message_id, vmid);
+
+	return text->s;
+}
+
 /*
  * A VMID which was never allocated is not just an error for RM: it stops for
  * good.  The VMID 0 means "myself" or "any" in some calls.
@@ -148,10 +163,12 @@ static bool gh_rm_vmid_valid(u16 vmid)
 /* The reply is as long as it should be, but what it says can't be true */
 static int gh_rm_bad_reply(struct gh_rm *rm, u32 message_id, u16 vmid)
 {
+	struct gh_rm_call_text text;
+
 	gh_rm_count(rm, GH_RM_COUNTER_BAD_REPLY);
 	dev_err_ratelimited(rm->dev,
-			    "reply of the resource manager to %s (%#x, VM %u) makes no sense\n",
-			    gh_rm_message_name(message_id), message_id, vmid);
+			    "reply of the resource manager to %s makes no sense\n",
+			    gh_rm_describe_call(&text, message_id, vmid));
 
 	return -EBADMSG;
 }
@@ -749,7 +766,7 @@ static int gh_rm_mem_lend_or_share(struct gh_rm *rm, u32 message_id,
  * * -ENOSPC: the resource manager can't keep another parcel
  * * -ENOMEM: no memory, here or in the resource manager
  * * -EINTR: a fatal signal
- * * others: see gh_rm_transfer()
+ * * others: what the platform returned, or see gh_rm_transfer()
  */
 int gh_rm_mem_lend(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 {
@@ -783,9 +800,8 @@ EXPORT_SYMBOL_IF_KUNIT(gh_rm_mem_share);
  *
  * Context: Process context, may sleep.
  * Return: 0, -EBUSY if a VM still uses the memory, -EIO if the resource manager
- * never told its name for the parcel or can't be reached, what the platform
- * returned, or see gh_rm_call().  After an error the memory still must not be
- * used.
+ * never returned a handle or can't be reached, what the platform returned, or see
+ * gh_rm_call().  After an error the memory still must not be used.
  */
 int gh_rm_mem_reclaim(struct gh_rm *rm, struct gh_rm_mem_parcel *parcel)
 {

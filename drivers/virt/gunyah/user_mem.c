@@ -5,7 +5,6 @@
 
 #include <linux/device.h>
 #include <linux/highmem.h>
-#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/overflow.h>
@@ -229,6 +228,10 @@ int gh_vm_mem_set_user_region(struct gh_vm *ghvm,
 	/* Memory is found in, and accounted to, the address space of the VM. */
 	if (current->mm != ghvm->mm)
 		return -EPERM;
+
+	/* Checked again under the lock: this one is to save the work of pinning. */
+	if (READ_ONCE(ghvm->state) != GH_VM_NEW)
+		return -EOPNOTSUPP;
 
 	if (lend && !gh_vm_mem_may_lend_user()) {
 		dev_warn_ratelimited(gh_rm_device(ghvm->rm),

@@ -64,7 +64,7 @@ static int gh_vm_io_cmp(const void *_key, const void *_handler)
  * @len: size of the access in bytes: 1, 2, 4 or 8
  * @data: what was written; the bits above @len are 0
  *
- * Context: Any context.  Takes no lock, O(log n) in the number of handlers.
+ * Context: Process context.  Takes no lock, O(log n) in the number of handlers.
  * Return: true if a handler took the write.
  */
 bool gh_vm_mgr_mmio_write(struct gh_vm *ghvm, u64 addr, u32 len, u64 data)
@@ -175,18 +175,24 @@ EXPORT_SYMBOL_GPL(gh_vm_add_io_handler);
 void gh_vm_remove_io_handler(struct gh_vm *ghvm, struct gh_vm_io_handler *handler)
 {
 	struct gh_vm_io_bus *bus, *old;
-	size_t i;
+	size_t i, at;
 
 	scoped_guard(mutex, &ghvm->io_lock) {
 		old = rcu_dereference_protected(ghvm->io_bus,
 						lockdep_is_held(&ghvm->io_lock));
+		/* At the end of the VM all went at once */
 		if (!old)
 			return;
+		for (at = 0; at < old->n && old->handlers[at] != handler; at++)
+			;
+		if (WARN_ON_ONCE(at == old->n))
+			return;
+
 		/* There is no way back from here, and it is two pages at most. */
 		bus = kzalloc_flex(*bus, handlers, old->n - 1,
 				   GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 		bus->n = old->n - 1;
-		for (i = 0; old->handlers[i] != handler; i++)
+		for (i = 0; i < at; i++)
 			bus->handlers[i] = old->handlers[i];
 		for (; i < bus->n; i++)
 			bus->handlers[i] = old->handlers[i + 1];
@@ -213,7 +219,7 @@ void gh_vm_io_free(struct gh_vm *ghvm)
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_io_free);
 
-/* Before the module goes */
+/* Before the module goes; KUnit tests have handlers also without a VM manager */
 void gh_vm_io_exit(void)
 {
 	srcu_barrier(&gh_vm_io_srcu);

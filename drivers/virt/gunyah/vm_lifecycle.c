@@ -285,13 +285,21 @@ static int gh_vm_get_resources(struct gh_vm *ghvm)
 static int gh_vm_bring_up(struct gh_vm *ghvm)
 {
 	struct gh_vm_image image;
-	u16 vmid;
+	u16 host_vmid, vmid;
 	int ret;
 
 	if (!ghvm->dtb_config.size)
 		return -EINVAL;
 
+	/* Asked for before, so that a bad reply to this is not taken for one to that */
+	ret = gh_rm_get_vmid(ghvm->rm, &host_vmid);
+	if (ret)
+		return ret;
+
 	ret = gh_rm_alloc_vmid(ghvm->rm, &vmid);
+	/* There is a VM, and nobody knows its number */
+	if (ret == -EBADMSG)
+		gh_vm_mgr_count_lost_vmid(ghvm->mgr);
 	if (ret)
 		return ret;
 	WRITE_ONCE(ghvm->vmid, vmid);

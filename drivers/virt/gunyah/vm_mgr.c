@@ -319,7 +319,7 @@ int gh_vm_mgr_get_live(struct gh_vm_mgr *mgr)
 		return -ESHUTDOWN;
 	if (mgr->hibernation)
 		return -EBUSY;
-	mgr->live_vms++;
+	WRITE_ONCE(mgr->live_vms, mgr->live_vms + 1);
 	return 0;
 }
 
@@ -338,7 +338,7 @@ void gh_vm_mgr_put_live(struct gh_vm_mgr *mgr)
 }
 
 /**
- * gh_vm_mgr_count_lost_vmid() - A VM could not be reset
+ * gh_vm_mgr_count_lost_vmid() - A VM could not be removed
  * @mgr: the VM manager
  *
  * Context: Process context.  Takes mgr->lock.
@@ -452,7 +452,6 @@ void gh_vm_mgr_exit(struct gh_vm_mgr *mgr)
 {
 	misc_deregister(&mgr->misc);
 	unregister_pm_notifier(&mgr->pm_nb);
-	gh_vm_io_exit();
 	kfree(mgr);
 }
 

@@ -165,7 +165,7 @@ struct gh_vm {
  * @lock: held to change what follows
  * @vms: all VMs
  * @live_vms: number of VMs that are started, or are about to be
- * @lost_vmids: number of VMs that could not be reset
+ * @lost_vmids: number of VMs that could not be removed
  * @idle_wq: woken when @live_vms becomes 0
  * @hibernation: no VM may be started now
  * @shutdown: the host goes down: there are no new VMs any more
@@ -210,7 +210,6 @@ void gh_vm_remove_resources(struct gh_vm *ghvm);
 /* vm_io.c */
 void gh_vm_io_init(struct gh_vm *ghvm);
 void gh_vm_io_free(struct gh_vm *ghvm);
-void gh_vm_io_exit(void);
 
 /* Guest memory: guest_mem.c, user_mem.c and vm_mgr_mm.c */
 
@@ -232,8 +231,8 @@ void gh_vm_io_exit(void);
  * @map_flags: flags of the GH_VM_MAP_MEM that made the region
  * @mem_entry: entry of gh_guest_mem.regions
  *
- * Under gh_vm.lock.  What @file says about accesses, @hidden and @mem_entry, is
- * changed with the invalidate_lock of its mapping held as well.
+ * Under gh_vm.lock.  @hidden and @mem_entry, which page faults look at, are
+ * changed with the invalidate_lock of @file's mapping held as well.
  */
 struct gh_vm_mem_region {
 	struct list_head vm_entry;

@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/page-flags.h>
 #include <linux/pfn.h>
 #include <linux/slab.h>
 
@@ -22,6 +23,9 @@
 #include <trace/events/gunyah_vm.h>
 
 #define GH_MEM_ACL_RWX		(GH_RM_ACL_R | GH_RM_ACL_W | GH_RM_ACL_X)
+
+/* As many as the caller has pages: may fail, but takes no victims */
+#define GH_MEM_ENTRIES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /* About one second in all, as the time between two tries doubles */
 #define GH_MEM_RECLAIM_TRIES	11
@@ -92,7 +96,7 @@ struct gh_vm_mem_region *gh_vm_mem_new_region(u32 label, u64 guest_addr, u64 siz
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_new_region);
 
 /**
- * gh_vm_mem_delete_region() - Free a region that has no pages
+ * gh_vm_mem_delete_region() - Free a region; its pages are the caller's business
  * @region: the region, or NULL, or what gh_vm_mem_new_region() returned instead
  *
  * Context: May sleep.
@@ -137,7 +141,7 @@ int gh_vm_mem_add_pages(struct gh_vm_mem_region *region, unsigned long pfn,
 		size_t max = max(region->max_mem_entries * 2, 16);
 
 		entry = kvrealloc(parcel->mem_entries, array_size(max, sizeof(*entry)),
-				  GFP_KERNEL_ACCOUNT);
+				  GH_MEM_ENTRIES_GFP);
 		if (!entry)
 			return -ENOMEM;
 
@@ -291,6 +295,26 @@ static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
 	return ret;
 }
 
+/* What a guest's access to a page with a memory error takes down is not known. */
+static bool gh_vm_mem_has_error(const struct gh_vm_mem_region *region)
+{
+	size_t i;
+
+	for (i = 0; i < region->parcel.n_mem_entries; i++) {
+		const struct gh_rm_mem_entry *entry = &region->parcel.mem_entries[i];
+		unsigned long pfn = gh_mem_entry_pfn(entry);
+		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
+
+		for (; pfn < end; pfn++) {
+			if (PageHWPoison(pfn_to_page(pfn)))
+				return true;
+			cond_resched();
+		}
+	}
+
+	return false;
+}
+
 static bool gh_vm_mem_has_dtb(const struct gh_vm_mem_region *region,
 			      const struct gh_vm_dtb_config *dtb)
 {
@@ -309,8 +333,8 @@ static bool gh_vm_mem_has_dtb(const struct gh_vm_mem_region *region,
  *
  * Context: May sleep. ghvm->lock is held.
  * Return: 0, -EINVAL if the VM has no memory of its own or its device tree is
- * not in it, or what the resource manager made of it: -ENOSPC if there are too
- * many parcels.
+ * not in it, -EHWPOISON if a page has a memory error, or what the resource
+ * manager made of it: -ENOSPC if there are too many parcels.
  */
 int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image)
 {
@@ -327,6 +351,11 @@ int gh_vm_mem_lend(struct gh_vm *ghvm, struct gh_vm_image *image)
 	private = gh_vm_mem_private(ghvm);
 	if (!private || !gh_vm_mem_has_dtb(private, &ghvm->dtb_config))
 		return -EINVAL;
+
+	list_for_each_entry(region, &ghvm->mem, vm_entry) {
+		if (gh_vm_mem_has_error(region))
+			return -EHWPOISON;
+	}
 
 	if (!list_is_singular(&ghvm->mem)) {
 		ret = gh_rm_get_vmid(ghvm->rm, &host_vmid);
@@ -451,7 +480,7 @@ bool gh_vm_mem_is_back(struct gh_vm *ghvm)
  * gh_vm_mem_free() - Free all regions of a VM
  * @ghvm: the VM, which has no memory any more
  *
- * Context: May sleep. Nobody else uses the VM.
+ * Context: May sleep. ghvm->lock is held. Nobody else uses the VM.
  */
 void gh_vm_mem_free(struct gh_vm *ghvm)
 {

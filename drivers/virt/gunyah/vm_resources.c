@@ -5,7 +5,9 @@
 
 #include <linux/cleanup.h>
 #include <linux/device.h>
+#include <linux/gunyah.h>
 #include <linux/irqdomain.h>
+#include <linux/minmax.h>
 #include <linux/of_irq.h>
 #include <linux/pm_wakeup.h>
 #include <linux/slab.h>
@@ -38,7 +40,10 @@ static int gh_resource_map_irq(struct device *dev, u32 virq)
 	if (virq < GIC_SPI_BASE || virq >= GIC_SPI_END)
 		return -EINVAL;
 
-	domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_ANY);
+	/* The domain that irq_create_fwspec_mapping() takes: others may match, too */
+	domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_WIRED);
+	if (!domain)
+		domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_ANY);
 	if (!domain)
 		return -ENODEV;
 	if (irq_find_mapping(domain, virq))
@@ -93,13 +98,18 @@ static bool gh_ticket_wants(const struct gh_vm_resource_ticket *ticket,
 	return ticket->type == rsc->type && ticket->label == rsc->label;
 }
 
-static void gh_ticket_populate(struct gh_vm_resource_ticket *ticket,
-			       struct gunyah_resource *rsc)
+static int gh_ticket_populate(struct gh_vm_resource_ticket *ticket,
+			      struct gunyah_resource *rsc)
 {
+	int ret;
+
 	if (ticket->rsc || !gh_ticket_wants(ticket, rsc))
-		return;
-	if (ticket->populate(ticket, rsc))
+		return 0;
+
+	ret = ticket->populate(ticket, rsc);
+	if (!ret)
 		ticket->rsc = rsc;
+	return min(ret, 0);
 }
 
 static void gh_ticket_unpopulate(struct gh_vm_resource_ticket *ticket)
@@ -116,14 +126,15 @@ static void gh_ticket_unpopulate(struct gh_vm_resource_ticket *ticket)
  * @ticket: what is wanted; populated at once if the resource is there
  *
  * Context: Process context.  Takes ghvm->resource_lock.
- * Return: 0, -EEXIST if somebody else has asked for it, or -ENODEV if the
- *	   module is going away.
+ * Return: 0, -EEXIST if somebody else has asked for it, -ENODEV if the module
+ *	   is going away, or why the resource that is there could not be taken.
  */
 int gh_vm_add_resource_ticket(struct gh_vm *ghvm,
 			      struct gh_vm_resource_ticket *ticket)
 {
 	struct gh_vm_resource_ticket *other;
 	struct gunyah_resource *rsc;
+	int ret;
 
 	guard(mutex)(&ghvm->resource_lock);
 	list_for_each_entry(other, &ghvm->tickets, list)
@@ -134,9 +145,14 @@ int gh_vm_add_resource_ticket(struct gh_vm *ghvm,
 		return -ENODEV;
 
 	ticket->rsc = NULL;
+	list_for_each_entry(rsc, &ghvm->resources, list) {
+		ret = gh_ticket_populate(ticket, rsc);
+		if (ret) {
+			module_put(ticket->owner);
+			return ret;
+		}
+	}
 	list_add_tail(&ticket->list, &ghvm->tickets);
-	list_for_each_entry(rsc, &ghvm->resources, list)
-		gh_ticket_populate(ticket, rsc);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(gh_vm_add_resource_ticket);
@@ -159,13 +175,17 @@ void gh_vm_remove_resource_ticket(struct gh_vm *ghvm,
 }
 EXPORT_SYMBOL_GPL(gh_vm_remove_resource_ticket);
 
-/* The resource manager has checked n_entries against the size of its reply. */
+/*
+ * The resource manager has checked n_entries against the size of its reply.
+ * After an error the caller tears the VM down, which removes what was added.
+ */
 int gh_vm_add_resources(struct gh_vm *ghvm,
 			const struct gh_rm_hyp_resources *resources)
 {
 	struct gh_vm_resource_ticket *ticket;
 	struct gunyah_resource *rsc;
 	u32 i;
+	int ret;
 
 	guard(mutex)(&ghvm->resource_lock);
 	for (i = 0; i < le32_to_cpu(resources->n_entries); i++) {
@@ -175,8 +195,11 @@ int gh_vm_add_resources(struct gh_vm *ghvm,
 			return PTR_ERR(rsc);
 
 		list_add_tail(&rsc->list, &ghvm->resources);
-		list_for_each_entry(ticket, &ghvm->tickets, list)
-			gh_ticket_populate(ticket, rsc);
+		list_for_each_entry(ticket, &ghvm->tickets, list) {
+			ret = gh_ticket_populate(ticket, rsc);
+			if (ret)
+				return ret;
+		}
 	}
 	return 0;
 }

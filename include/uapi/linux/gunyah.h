@@ -178,7 +178,8 @@ struct gh_vm_boot_context {
  * A call of a VM file.  It has no argument.
  *
  * Return: 0, also if the VM has been started before, or -EINVAL, -EOPNOTSUPP,
- * -ENOSPC, -ENODEV, -ENOMEM, -EPERM, -EBUSY, -EIO, -ESHUTDOWN or -EINTR.
+ * -ENOSPC, -ENODEV, -ENOMEM, -EPERM, -EBUSY, -EIO, -EHWPOISON, -ESHUTDOWN or
+ * -EINTR.
  */
 #define GH_VM_START			_IO(GH_IOCTL_TYPE, 0x3)
 
@@ -246,8 +247,8 @@ struct gh_fn_vcpu_arg {
  * @flags: 0 or GH_IRQFD_LEVEL
  * @padding: must be 0
  *
- * Adding an irqfd returns 0, or -EINVAL, -EBADF, -EEXIST, -EBUSY, -EACCES or
- * -ENOMEM.
+ * Adding an irqfd returns 0, or -EINVAL, -EBADF, -EEXIST, -EBUSY, -EACCES, -EIO,
+ * -EOPNOTSUPP or -ENOMEM.
  */
 struct gh_fn_irqfd_arg {
 	__u32 fd;

@@ -90,15 +90,18 @@ static void gh_mem_other_pages_do_not_join(struct kunit *test)
 
 static void gh_mem_many_entries(struct kunit *test)
 {
+	/* More than kmalloc() has, where pages are of 4 KiB */
+	const size_t n = SZ_4M / sizeof(struct gh_rm_mem_entry) + 1;
 	struct gh_vm_mem_region *region = new_shared_region(test);
-	unsigned long i;
+	size_t i;
 
-	for (i = 0; i < 5000; i++)
+	for (i = 0; i < n; i++)
 		KUNIT_ASSERT_EQ(test, gh_vm_mem_add_pages(region, TEST_PFN + 4 * i, 3), 0);
 
-	KUNIT_EXPECT_EQ(test, region->parcel.n_mem_entries, 5000);
-	for (i = 0; i < 5000; i++)
+	KUNIT_EXPECT_EQ(test, region->parcel.n_mem_entries, n);
+	for (i = 0; i < n; i += 97)
 		expect_entry(test, region, i, TEST_PFN + 4 * i, 3);
+	expect_entry(test, region, n - 1, TEST_PFN + 4 * (n - 1), 3);
 }
 
 static void gh_mem_high_page(struct kunit *test)

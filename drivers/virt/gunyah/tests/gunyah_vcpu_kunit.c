@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/container_of.h>
 #include <linux/gunyah.h>
+#include <linux/interrupt.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/string.h>
@@ -386,6 +387,22 @@ static void gh_vcpu_without_resource(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->calls, 0);
 }
 
+/* A vCPU without one is for others to schedule; one that can't be had is an error */
+static void gh_vcpu_without_interrupt(struct kunit *test)
+{
+	struct test_vcpu *t = test->priv;
+	struct gh_vm_resource_ticket *ticket = &t->vcpu->ticket;
+
+	t->vcpu->rsc = NULL;
+	KUNIT_EXPECT_GT(test, ticket->populate(ticket, &t->rsc), 0);
+	KUNIT_EXPECT_NULL(test, t->vcpu->rsc);
+	t->rsc.irq = IRQ_NOTCONNECTED;
+	KUNIT_EXPECT_EQ(test, ticket->populate(ticket, &t->rsc), -ENOTCONN);
+	KUNIT_EXPECT_NULL(test, t->vcpu->rsc);
+	KUNIT_EXPECT_EQ(test, test_run(test), -ENODEV);
+	KUNIT_EXPECT_EQ(test, t->calls, 0);
+}
+
 static u64 test_written;
 
 static void test_handler_write(struct gh_vm_io_handler *handler, u64 data)
@@ -456,6 +473,7 @@ static struct kunit_case gh_vcpu_cases[] = {
 	KUNIT_CASE_PARAM(gh_vcpu_waits_for_end, gh_vcpu_end_gen_params),
 	KUNIT_CASE(gh_vcpu_status),
 	KUNIT_CASE(gh_vcpu_without_resource),
+	KUNIT_CASE(gh_vcpu_without_interrupt),
 	KUNIT_CASE(gh_vcpu_in_kernel_write),
 	{}
 };

@@ -76,7 +76,7 @@ TEST_F(boot, without_context)
 	EXPECT_BOOT_X(0, DTB);
 	EXPECT_FAIL(EINVAL, SET_X(0, DTB));
 	EXPECT_FAIL(EINVAL, SET_PC(GUEST_RAM));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* What every resource manager does anyway */
@@ -86,7 +86,7 @@ TEST_F(boot, defaults)
 	EXPECT_EQ(0, SET_X(0, DTB));
 	START();
 	EXPECT_BOOT_X(0, DTB);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(boot, pc_inside)
@@ -97,7 +97,7 @@ TEST_F(boot, pc_inside)
 	EXPECT_EQ(0, SET_PC(GUEST_RAM + SECOND_GUEST));
 	START();
 	EXPECT_BOOT_X(0, DTB);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* At an address without any alignment but that of instructions: a jump */
@@ -108,7 +108,7 @@ TEST_F(boot, pc_unaligned)
 	EXPECT_EQ(0, SET_PC(GUEST_RAM + JUMP));
 	START();
 	EXPECT_BOOT_X(0, DTB);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(boot, last_value_counts)
@@ -119,7 +119,7 @@ TEST_F(boot, last_value_counts)
 	EXPECT_EQ(0, SET_X(0, DTB));
 	START();
 	EXPECT_BOOT_X(0, DTB);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /*
@@ -145,7 +145,7 @@ TEST_F(boot, x0)
 	if (!starts(_metadata, &self->vm))
 		return;
 	EXPECT_BOOT_X(0, 0x123456789abcdef0);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(boot, x1)
@@ -155,7 +155,7 @@ TEST_F(boot, x1)
 		return;
 	EXPECT_BOOT_X(0, DTB);
 	EXPECT_BOOT_X(1, 0x123456789abcdef0);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(boot, pc_outside)
@@ -172,7 +172,7 @@ TEST_F(boot, pc_outside)
 		ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 	}
 	START();
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_HARNESS_MAIN

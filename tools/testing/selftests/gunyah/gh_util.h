@@ -2,6 +2,7 @@
 #ifndef _GH_UTIL_H
 #define _GH_UTIL_H
 
+#include <err.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -132,8 +133,31 @@ int gh_result(struct gh_test_vm *vm, unsigned int id, uint64_t *result);
 /* Both */
 int gh_execute(struct gh_test_vm *vm, unsigned int id, uint64_t command,
 	       uint64_t arg0, uint64_t arg1, uint64_t arg2, uint64_t *result);
-/* Let the guest power off, and run it until the STATUS exit */
+/* Run a guest that asked for its end until the STATUS exit, or GH_END_LOST */
+int gh_run_to_end(struct gh_test_vm *vm, unsigned int id);
+/* Let the guest power off, and run it until the STATUS exit, or GH_END_LOST */
 int gh_power_off(struct gh_test_vm *vm, unsigned int id);
+
+/*
+ * The guest asked for its end, and the hypervisor told nobody. That is no
+ * failure of the host's: see gh_run_to_end()
+ */
+#define GH_END_LOST		1
+
+/* In the device tree where the hypervisor is one for tests, and fails on request */
+#define GH_TEST_PAGE		"/sys/firmware/devicetree/base/hypervisor-debug"
+
+/* For tests on kselftest_harness.h, which can't judge what comes after a lost end */
+#define __END(call) do {							\
+	int __end = call;							\
+										\
+	if (__end == GH_END_LOST && __test_passed(_metadata))			\
+		SKIP(_exit(KSFT_SKIP), "the hypervisor lost the guest's end");	\
+	ASSERT_EQ(0, __end);							\
+} while (0)
+
+#define RUN_TO_END(vm, id)	__END(gh_run_to_end(vm, id))
+#define POWER_OFF(vm, id)	__END(gh_power_off(vm, id))
 
 /* Address of a register of a vCPU's device */
 static inline uint64_t gh_dev(unsigned int id, uint64_t offset)

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +86,7 @@ TEST_F(guest_mem, create)
 TEST_F(guest_mem, sizes)
 {
 	const uint64_t good[] = { 1, 2, 3, 511, 512, 513, 1025, 5000 };
+	struct gh_create_mem_args args = { };
 	struct stat st;
 
 	EXPECT_FAIL(EINVAL, gh_create_mem(self->gunyah, 0));
@@ -95,11 +98,14 @@ TEST_F(guest_mem, sizes)
 	EXPECT_FAIL(ENOMEM, gh_create_mem(self->gunyah, -self->page));
 
 	/* Every page is there, zero, and a page of its own */
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		uint64_t size = good[i] * self->page, p;
-		int fd = gh_create_mem(self->gunyah, size);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(good); i++) {
+		uint64_t size = good[i / 2] * self->page, p;
 		uint64_t *mem;
+		int fd;
 
+		args.flags = i % 2 ? GH_GUEST_MEM_ALLOW_HUGEPAGE : 0;
+		args.size = size;
+		fd = create(self->gunyah, args);
 		ASSERT_GE(fd, 0);
 		ASSERT_EQ(0, fstat(fd, &st));
 		EXPECT_EQ(size, st.st_size);
@@ -159,12 +165,38 @@ TEST_F(guest_mem, not_a_regular_file)
 	char byte = 0;
 
 	ASSERT_GE(fd, 0);
-	EXPECT_EQ(-1, read(fd, &byte, 1));
-	EXPECT_EQ(-1, write(fd, &byte, 1));
-	EXPECT_EQ(-1, ftruncate(fd, 0));
-	EXPECT_EQ(-1, ftruncate(fd, 2 * self->page));
-	EXPECT_EQ(-1, fallocate(fd, 0, 0, self->page));
+	EXPECT_FAIL(EINVAL, read(fd, &byte, 1));
+	EXPECT_FAIL(EINVAL, write(fd, &byte, 1));
+	EXPECT_FAIL(EINVAL, ftruncate(fd, 0));
+	EXPECT_FAIL(EINVAL, ftruncate(fd, 2 * self->page));
+	EXPECT_FAIL(ENODEV, fallocate(fd, 0, 0, self->page));
 	close(fd);
+}
+
+static long long free_ram(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) ? -1 : (long long)info.freeram * info.mem_unit;
+}
+
+/* The memory goes back if there is no descriptor for its file */
+TEST_F(guest_mem, no_descriptor)
+{
+	const uint64_t size = 1 << 20;
+	struct rlimit limit, none;
+	long long before;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	none = limit;
+	none.rlim_cur = 0;
+	before = free_ram();
+	ASSERT_LT(0, before);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	for (int i = 0; i < 32; i++)
+		EXPECT_FAIL(EMFILE, gh_create_mem(self->gunyah, size));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_GT(8 * size, before - free_ram());
 }
 
 #define CGROUPS	"/sys/fs/cgroup"
@@ -431,7 +463,7 @@ TEST_F(guest_mem, reuse)
 	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
 	ASSERT_EQ(0, gh_command(&vm, 0, GUEST_WRITE64, GUEST_RAM + 0x300000, 0x5ec2e7, 0));
 	ASSERT_EQ(0, gh_result(&vm, 0, &value));
-	ASSERT_EQ(0, gh_power_off(&vm, 0));
+	POWER_OFF(&vm, 0);
 	mem = dup(vm.mem);
 	gh_vm_close(&vm);
 

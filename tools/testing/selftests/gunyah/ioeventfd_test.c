@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "gh_util.h"
@@ -268,7 +269,7 @@ TEST_F(ioeventfd, lengths)
 	/* Its address is the first byte's, and only that */
 	EXPECT_EXIT(GUEST_WRITE8, ADDR + 1, 1, 0x42);
 	EXPECT_EXIT(GUEST_WRITE8, ADDR - 1, 1, 0x42);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(ioeventfd, datamatch)
@@ -290,7 +291,7 @@ TEST_F(ioeventfd, datamatch)
 	EXPECT_EXIT(GUEST_WRITE8, ADDR, 1, 0);
 	EXPECT_EQ(0, signals(self->fd));
 	EXPECT_EQ(0, signals(self->other));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* A value that comes without the flag is nothing to match */
@@ -304,7 +305,7 @@ TEST_F(ioeventfd, datamatch_without_flag)
 	START();
 	EXPECT_TAKEN(GUEST_WRITE32, ADDR, 18);
 	EXPECT_EQ(1, signals(self->fd));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(ioeventfd, reads_are_exits)
@@ -319,7 +320,7 @@ TEST_F(ioeventfd, reads_are_exits)
 	ASSERT_EQ(0, gh_result(&self->vm, 0, &value));
 	EXPECT_EQ(0x1234, value);
 	EXPECT_EQ(0, signals(self->fd));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* A counter that is full neither stops the guest nor wraps */
@@ -331,7 +332,7 @@ TEST_F(ioeventfd, full_counter)
 	for (int i = 0; i < 3; i++)
 		EXPECT_TAKEN(GUEST_WRITE32, ADDR, i);
 	EXPECT_EQ(-1ULL, signals(self->fd));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(ioeventfd, close_eventfd)
@@ -347,7 +348,7 @@ TEST_F(ioeventfd, close_eventfd)
 	EXPECT_TAKEN(GUEST_WRITE32, ADDR, 1);
 	EXPECT_EQ(0, remove_at(self->vmfd, ADDR));
 	EXPECT_EXIT(GUEST_WRITE32, ADDR, 4, 1);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 	self->fd = make_eventfd();
 }
 
@@ -361,7 +362,7 @@ TEST_F_TIMEOUT(ioeventfd, storm, 120)
 	START();
 	ASSERT_EQ(0, gh_execute(&self->vm, 0, GUEST_COUNTDOWN, ADDR, count, 0, &value));
 	EXPECT_EQ(count, signals(self->fd));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 struct changer {
@@ -411,7 +412,41 @@ TEST_F_TIMEOUT(ioeventfd, storm_while_adding, 120)
 	seen = signals(self->fd);
 	TH_LOG("%llu exits, %llu signals", (unsigned long long)exits, (unsigned long long)seen);
 	EXPECT_EQ(count, exits + seen);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
+}
+
+static void *run_once(void *data)
+{
+	struct gh_test_vm *vm = data;
+
+	return (void *)(uintptr_t)(ioctl(vm->vcpu_fd[0], GH_VCPU_RUN) ? errno : 0);
+}
+
+/* The thread is in the kernel all the time while the vCPU goes, and comes back */
+TEST_F_TIMEOUT(ioeventfd, remove_vcpu_while_writing, 120)
+{
+	struct gh_test_vm *vm = &self->vm;
+	pthread_t thread;
+	void *error;
+
+	ASSERT_EQ(0, add(self->vmfd, self->fd, ADDR, 8));
+	START();
+	ASSERT_EQ(0, gh_command(vm, 0, GUEST_COUNTDOWN, ADDR, -1ULL, 0));
+	for (int i = 0; i < 20; i++) {
+		signals(self->fd);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, run_once, vm));
+		while (!signals(self->fd))
+			usleep(1000);
+		EXPECT_EQ(0, gh_remove_vcpu(self->vmfd, 0));
+		ASSERT_EQ(0, pthread_join(thread, &error));
+		EXPECT_EQ(ENODEV, (uintptr_t)error);
+
+		munmap(vm->run[0], getpagesize());
+		vm->run[0] = NULL;
+		close(vm->vcpu_fd[0]);
+		vm->vcpu_fd[0] = gh_add_vcpu(self->vmfd, 0);
+		ASSERT_GE(vm->vcpu_fd[0], 0);
+	}
 }
 
 /* As many as there can be, the last of which is as good as the first */
@@ -426,7 +461,7 @@ TEST_F_TIMEOUT(ioeventfd, limit, 120)
 	for (uint64_t i = 0; i < MAX_IOEVENTFDS; i += 111)
 		EXPECT_TAKEN(GUEST_WRITE64, ADDR, i);
 	EXPECT_EQ(10, signals(self->fd) + signals(self->other));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* One that rings the guest's own doorbell, without user space in between */
@@ -449,7 +484,7 @@ TEST_F(ioeventfd, into_irqfd)
 		EXPECT_EQ(bell.irq, value);
 	}
 	EXPECT_EQ(0, signals(self->fd));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -4,11 +4,14 @@
  * irqfd and VM end in whatever order.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/aio_abi.h>
 
 #include "gh_util.h"
 #include "kselftest_harness.h"
@@ -158,7 +161,7 @@ TEST_F(irqfd, missing_doorbell)
 	EXPECT_EQ(0, ring(self->fd));
 	EXPECT_EQ(0, gh_add_irqfd(self->vm.vm, late, MISSING_LABEL + 1, GH_IRQFD_LEVEL));
 	EXPECT_EQ(0, ring(late));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 	EXPECT_EQ(0, gh_remove_irqfd(self->vm.vm, MISSING_LABEL));
 	close(late);
 }
@@ -182,6 +185,33 @@ TEST_F(irqfd, counter_is_drained)
 	EXPECT_EQ(2, value);
 }
 
+/*
+ * Who waits for the counter to be drained may signal the eventfd at that: with its
+ * lock held the host would go on for ever
+ */
+TEST_F(irqfd, drained_under_aio)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_fildes = self->fd,
+		.aio_buf = POLLOUT,
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = self->fd,
+	}, *iocbs = &iocb;
+	struct timespec timeout = { .tv_sec = 10 };
+	struct io_event event;
+	aio_context_t ctx = 0;
+
+	if (syscall(SYS_io_setup, 1, &ctx))
+		SKIP(return, "kernel without CONFIG_AIO");
+	ASSERT_EQ(0, eventfd_write(self->fd, 0xfffffffffffffffeULL));
+	ASSERT_EQ(1, syscall(SYS_io_submit, ctx, 1, &iocbs));
+	ASSERT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, EDGE_LABEL, 0));
+	ASSERT_EQ(1, syscall(SYS_io_getevents, ctx, 1, 1, &event, &timeout));
+	EXPECT_EQ(POLLOUT, event.res);
+	EXPECT_EQ(0, syscall(SYS_io_destroy, ctx));
+}
+
 TEST_F(irqfd, edge)
 {
 	ASSERT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, EDGE_LABEL, 0));
@@ -193,7 +223,7 @@ TEST_F(irqfd, edge)
 		EXPECT_IRQ(EDGE_IRQ);
 		EXPECT_NO_IRQ();
 	}
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* One interrupt for a signal here as well, though the guest can't clear it */
@@ -208,7 +238,7 @@ TEST_F(irqfd, level)
 		EXPECT_IRQ(LEVEL_IRQ);
 		EXPECT_NO_IRQ();
 	}
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* Before GH_VM_START nobody knows; later it is an error */
@@ -226,7 +256,7 @@ TEST_F(irqfd, level_is_refused)
 	EXPECT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, STUBBORN_LABEL, 0));
 	EXPECT_EQ(0, ring(self->fd));
 	EXPECT_IRQ(STUBBORN_IRQ);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* The same doorbell, with one kind of irqfd after the other */
@@ -247,7 +277,7 @@ TEST_F(irqfd, level_then_edge)
 		EXPECT_IRQ(LEVEL_IRQ);
 		EXPECT_NO_IRQ();
 	}
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* The other way round: no flag is left that would interrupt a guest for ever */
@@ -273,7 +303,7 @@ TEST_F(irqfd, edge_then_level)
 		EXPECT_IRQ(LEVEL_IRQ);
 	}
 	EXPECT_NO_IRQ();
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* What came too early comes late */
@@ -284,7 +314,7 @@ TEST_F(irqfd, signal_before_start)
 	START();
 	ENABLE_LEVEL(EDGE_IRQ);
 	EXPECT_IRQ(EDGE_IRQ);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_F(irqfd, signal_before_add)
@@ -292,7 +322,6 @@ TEST_F(irqfd, signal_before_add)
 	uint64_t count;
 
 	START();
-	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	ENABLE_EDGE(EDGE_IRQ);
 	EXPECT_EQ(0, ring(self->fd));
 	ASSERT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, EDGE_LABEL, 0));
@@ -303,7 +332,7 @@ TEST_F(irqfd, signal_before_add)
 	EXPECT_EQ(0, gh_remove_irqfd(self->vm.vm, EDGE_LABEL));
 	EXPECT_EQ(0, ring(self->fd));
 	EXPECT_NO_IRQ();
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* They would take kernel memory that nobody accounts for */
@@ -345,7 +374,40 @@ TEST_F(irqfd, wakes_sleeping_guest)
 		EXPECT_IRQ(EDGE_IRQ);
 		pthread_join(thread, NULL);
 	}
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
+}
+
+struct late_ringer {
+	int fd;
+	useconds_t delay;
+};
+
+static void *ring_late(void *data)
+{
+	struct late_ringer *ringer = data;
+
+	usleep(ringer->delay);
+	ring(ringer->fd);
+	return NULL;
+}
+
+/* Whatever the guest does while the signal comes, its interrupt is not lost */
+TEST_F_TIMEOUT(irqfd, one_at_a_time, 120)
+{
+	struct late_ringer ringer = { .fd = self->fd };
+	pthread_t thread;
+
+	ASSERT_EQ(0, gh_add_irqfd(self->vm.vm, self->fd, EDGE_LABEL, 0));
+	START();
+	ENABLE_EDGE(EDGE_IRQ);
+	for (int i = 0; i < 300; i++) {
+		ringer.delay = i * 37 % 1000;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, ring_late, &ringer));
+		EXPECT_IRQ(EDGE_IRQ);
+		pthread_join(thread, NULL);
+		EXPECT_NO_IRQ();
+	}
+	POWER_OFF(&self->vm, 0);
 }
 
 /* The irqfd belongs to the VM, not to the file */
@@ -363,7 +425,7 @@ TEST_F(irqfd, close_eventfd)
 	EXPECT_FAIL(EEXIST, gh_add_irqfd(self->vm.vm, other, EDGE_LABEL, 0));
 	EXPECT_EQ(0, gh_remove_irqfd(self->vm.vm, EDGE_LABEL));
 	EXPECT_EQ(0, gh_add_irqfd(self->vm.vm, other, EDGE_LABEL, 0));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 	EXPECT_EQ(0, ring(other));
 	close(other);
 	self->fd = make_eventfd();
@@ -394,7 +456,7 @@ static void *ring_on(void *data)
 /* That many where the machine is fast enough for them */
 #define STORM_US		2000000
 
-/* Signals may merge into one interrupt, but the last one is never lost */
+/* Signals may merge into one interrupt, but do not become more */
 TEST_F_TIMEOUT(irqfd, storm, 120)
 {
 	struct ringer ringer = {
@@ -430,7 +492,7 @@ TEST_F_TIMEOUT(irqfd, storm, 120)
 	EXPECT_EQ(0, ring(self->fd));
 	EXPECT_IRQ(EDGE_IRQ);
 	EXPECT_NO_IRQ();
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* Irqfds come and go under it */
@@ -449,7 +511,7 @@ TEST_F_TIMEOUT(irqfd, storm_while_adding, 120)
 	}
 	WRITE_ONCE(ringer.stop, true);
 	pthread_join(thread, NULL);
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 /* The VM ends under it */
@@ -464,7 +526,7 @@ TEST_F_TIMEOUT(irqfd, storm_while_closing, 120)
 					  i % 2 ? 0 : GH_IRQFD_LEVEL));
 		START();
 		if (i % 3)
-			EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+			POWER_OFF(&self->vm, 0);
 		gh_vm_close(&self->vm);
 		ASSERT_EQ(0, gh_vm_prepare(&self->vm, 1));
 		gh_write_dtb_bells(self->vm.host + GUEST_DTB_OFFSET, 1, bells,

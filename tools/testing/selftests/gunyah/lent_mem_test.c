@@ -119,7 +119,7 @@ FIXTURE_SETUP(lent)
 FIXTURE_TEARDOWN(lent)
 {
 	EXPECT_EQ(0, check_secret(&self->vm, self->seed));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 	gh_vm_close(&self->vm);
 	free(self->buf);
 	EXPECT_EQ(0, chdir("/"));
@@ -208,7 +208,7 @@ TEST_F(lent, io_uring_buffer)
 	fd = syscall(SYS_io_uring_setup, 1, &params);
 	if (fd < 0)
 		SKIP(return, "no io_uring");
-	EXPECT_EQ(-1, syscall(SYS_io_uring_register, fd, IORING_REGISTER_BUFFERS, &lent, 1));
+	EXPECT_FAIL(EFAULT, syscall(SYS_io_uring_register, fd, IORING_REGISTER_BUFFERS, &lent, 1));
 	close(fd);
 }
 
@@ -424,13 +424,74 @@ out:
 	return ret;
 }
 
+/* As the teardown wants to find it */
+static int start_again(struct gh_test_vm *vm, uint64_t seed)
+{
+	if (gh_vm_prepare(vm, 1))
+		return -1;
+	write_secret(vm->host, seed);
+	return ioctl(vm->vm, GH_VM_START);
+}
+
+/* Numbers of pages, in order */
+struct pfns {
+	size_t n;
+	uint64_t *pfn;
+};
+
+static bool has_pfn(const struct pfns *pfns, uint64_t pfn)
+{
+	for (size_t i = 0; i < pfns->n; i++)
+		if (pfns->pfn[i] == pfn)
+			return true;
+	return false;
+}
+
+/* The pages that are marked as not the kernel's to touch, by whatever driver */
+static struct pfns marked_pages(void)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	struct pfns pfns = { };
+	uint64_t flags[512];
+	ssize_t size;
+
+	for (uint64_t pfn = 0; (size = pread(fd, flags, sizeof(flags), pfn * 8)) > 0;
+	     pfn += size / 8) {
+		for (ssize_t i = 0; i < size / 8; i++) {
+			if (!(flags[i] & 1ULL << KPF_OFFLINE))
+				continue;
+			if (!(pfns.n % 512))
+				pfns.pfn = realloc(pfns.pfn, (pfns.n + 512) * sizeof(pfn));
+			pfns.pfn[pfns.n++] = pfn + i;
+		}
+	}
+	close(fd);
+	return pfns;
+}
+
+/* Start the VM anew, and say which pages have been marked for it */
+static int restart_and_mark(struct gh_test_vm *vm, uint64_t seed, struct pfns *lent)
+{
+	struct pfns before, after;
+	int ret;
+
+	gh_vm_close(vm);
+	before = marked_pages();
+	ret = start_again(vm, seed);
+	after = marked_pages();
+
+	*lent = (struct pfns) { .pfn = after.pfn };
+	for (size_t i = 0; i < after.n; i++)
+		if (!has_pfn(&before, after.pfn[i]))
+			lent->pfn[lent->n++] = after.pfn[i];
+	free(before.pfn);
+	return ret;
+}
+
 TEST_F_TIMEOUT(lent, kcore, 120)
 {
-	size_t lent = 0, pages = GUEST_RAM_SIZE / self->page;
-	uint64_t flags[512], words[512];
-	uint64_t *own, pfn;
-	ssize_t size;
-	int fd;
+	uint64_t words[512], *own;
+	struct pfns lent;
 
 	/* That this reads the right thing is seen with memory that is not lent */
 	own = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -440,23 +501,17 @@ TEST_F_TIMEOUT(lent, kcore, 120)
 		SKIP(return, "no /proc/kcore or no pagemap");
 	EXPECT_EQ(self->seed, words[0]);
 
-	/* The driver has marked what it lent */
-	fd = open("/proc/kpageflags", O_RDONLY);
-	ASSERT_GE(fd, 0);
-	for (pfn = 0; (size = pread(fd, flags, sizeof(flags), pfn * 8)) > 0; pfn += size / 8) {
-		for (size_t i = 0; i < size / 8; i++) {
-			if (!(flags[i] & 1ULL << KPF_OFFLINE))
-				continue;
-			lent++;
-			memset(words, 0xff, sizeof(words));
-			ASSERT_EQ((ssize_t)sizeof(words),
-				  read_kcore((pfn + i) * self->page, words, sizeof(words)));
-			for (size_t j = 0; j < ARRAY_SIZE(words); j++)
-				ASSERT_EQ(0, words[j]);
-		}
+	/* The driver marks what it lends */
+	ASSERT_EQ(0, restart_and_mark(&self->vm, self->seed, &lent));
+	EXPECT_EQ(GUEST_RAM_SIZE / self->page, lent.n);
+	for (size_t i = 0; i < lent.n; i++) {
+		memset(words, 0xff, sizeof(words));
+		ASSERT_EQ((ssize_t)sizeof(words),
+			  read_kcore(lent.pfn[i] * self->page, words, sizeof(words)));
+		for (size_t j = 0; j < ARRAY_SIZE(words); j++)
+			ASSERT_EQ(0, words[j]);
 	}
-	EXPECT_EQ(pages, lent);
-	close(fd);
+	free(lent.pfn);
 	munmap(own, self->page);
 }
 
@@ -492,15 +547,6 @@ TEST_F(lent, hibernation)
 	close(fd);
 }
 
-/* As the teardown wants to find it */
-static int start_again(struct gh_test_vm *vm, uint64_t seed)
-{
-	if (gh_vm_prepare(vm, 1))
-		return -1;
-	write_secret(vm->host, seed);
-	return ioctl(vm->vm, GH_VM_START);
-}
-
 /* After the end of the VM the host has the memory again, without the content */
 TEST_F(lent, after_the_end)
 {
@@ -508,7 +554,7 @@ TEST_F(lent, after_the_end)
 	struct gh_test_vm old = *vm;
 
 	ASSERT_EQ(0, check_secret(vm, self->seed));
-	ASSERT_EQ(0, gh_power_off(vm, 0));
+	POWER_OFF(vm, 0);
 	/* Powered off is not the end: it is the guest's until the files are closed */
 	EXPECT_FALSE(gh_can_read(self->secret));
 
@@ -527,44 +573,29 @@ TEST_F(lent, after_the_end)
 	ASSERT_EQ(0, start_again(vm, self->seed));
 }
 
-/* Number of a page that the driver has marked as lent, or 0 */
-static uint64_t page_that_is_lent(void)
-{
-	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags[512], found = 0;
-	ssize_t size;
-
-	for (uint64_t pfn = 0; !found && (size = pread(fd, flags, sizeof(flags), pfn * 8)) > 0;
-	     pfn += size / 8) {
-		for (ssize_t i = 0; i < size / 8; i++) {
-			if (flags[i] & 1ULL << KPF_OFFLINE)
-				found = pfn + i;
-		}
-	}
-	close(fd);
-	return found;
-}
-
 /* Nobody gets to see a page with a memory error, and wiping it could be another one */
 TEST_F_TIMEOUT(lent, memory_error, 120)
 {
 	int fd = open("/sys/kernel/debug/hwpoison/corrupt-pfn", O_WRONLY);
-	struct gh_test_vm *vm = &self->vm, old = *vm;
+	struct gh_test_vm *vm = &self->vm, old;
 	unsigned int unreadable = 0;
-	uint64_t bad;
+	struct pfns lent;
 	char pfn[32];
+	int other;
 
 	if (fd < 0)
 		SKIP(return, "no debugfs, or kernel without CONFIG_HWPOISON_INJECT");
-	bad = page_that_is_lent();
-	ASSERT_NE(0, bad);
-	snprintf(pfn, sizeof(pfn), "%#llx", (unsigned long long)bad);
+	ASSERT_EQ(0, restart_and_mark(vm, self->seed, &lent));
+	ASSERT_LT(0, lent.n);
+	old = *vm;
+	snprintf(pfn, sizeof(pfn), "%#llx", (unsigned long long)lent.pfn[lent.n / 2]);
+	free(lent.pfn);
 	/* Says that nothing was done: there is nobody to take the page from */
 	EXPECT_EQ(-1, write(fd, pfn, strlen(pfn)));
 	close(fd);
 
 	ASSERT_EQ(0, check_secret(vm, self->seed));
-	ASSERT_EQ(0, gh_power_off(vm, 0));
+	POWER_OFF(vm, 0);
 	munmap(vm->run[0], self->page);
 	close(vm->vm);
 	close(vm->vcpu_fd[0]);
@@ -575,6 +606,16 @@ TEST_F_TIMEOUT(lent, memory_error, 120)
 			ASSERT_EQ(0, old.host[i]);
 	}
 	EXPECT_EQ(1, unreadable);
+
+	/* No other guest gets the page */
+	other = ioctl(old.gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(other, 0);
+	ASSERT_EQ(0, gh_map_mem(other, old.mem, GUEST_RAM, GUEST_RAM_SIZE,
+				GH_MAP_MEM_LEND_RWX));
+	ASSERT_EQ(0, gh_set_dtb(other, GUEST_RAM + GUEST_DTB_OFFSET, GUEST_DTB_ROOM));
+	EXPECT_FAIL(EHWPOISON, ioctl(other, GH_VM_START));
+	EXPECT_TRUE(gh_can_write(old.host) || gh_can_write(old.host + self->page));
+	close(other);
 
 	munmap(old.host, GUEST_RAM_SIZE);
 	close(old.mem);
@@ -685,7 +726,7 @@ TEST_F_TIMEOUT(lent, while_starting, 240)
 		ASSERT_EQ(0, ioctl(vm.vm, GH_VM_START));
 		while (!READ_ONCE(attacker.failed))
 			usleep(100);
-		EXPECT_EQ(0, gh_power_off(&vm, 0));
+		POWER_OFF(&vm, 0);
 		munmap(vm.run[0], self->page);
 		vm.run[0] = NULL;
 		close(vm.vcpu_fd[0]);

@@ -103,7 +103,7 @@ TEST_F(lent_user, wiped)
 	EXPECT_EQ(SECRET, value);
 	ASSERT_EQ(0, gh_execute(&self->vm, 0, GUEST_WRITE64, GUEST_RAM + SECRET_OFFSET + 8,
 				SECRET, 0, &value));
-	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 
 	/* What is mapped is this process's, whatever becomes of the VM */
 	self->vm.host = NULL;
@@ -146,7 +146,7 @@ TEST_F(lent_user, killed)
 
 	/* Whoever has the pages now may have them */
 	ASSERT_EQ(0, boot(&self->vm));
-	EXPECT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -29,7 +29,11 @@ struct state {
 	struct gh_figures figures;
 	/* Pages of guest memory that are gone */
 	uint64_t offline;
+	/* VMIDs, as the driver counts them */
+	long lost_vmids;
 };
+
+#define VM_COUNTERS	"/sys/kernel/debug/gunyah/vms"
 
 /* Pages that the driver does not let anybody read: lent now, or lost */
 static uint64_t offline_pages(void)
@@ -49,7 +53,12 @@ static uint64_t offline_pages(void)
 
 static struct state state_now(void)
 {
-	return (struct state) { gh_figures(), offline_pages() };
+	return (struct state) {
+		.figures = gh_figures(),
+		.offline = offline_pages(),
+		.lost_vmids = access(VM_COUNTERS, F_OK) ? -1 :
+			      gh_sum_of(VM_COUNTERS, "lost_vmids"),
+	};
 }
 
 FIXTURE(lost) {
@@ -88,6 +97,9 @@ static void expect_loss(struct __test_metadata *_metadata, struct state *before,
 	EXPECT_EQ(before->figures.pinned + (shared ? GH_LIFE_SHARED_PAGES : 0),
 		  now.figures.pinned);
 	EXPECT_EQ(before->offline + (private ? GUEST_PAGES : 0), now.offline);
+	/* More, if a VM has been removed, and the reply that said so was cut */
+	if (before->lost_vmids >= 0)
+		EXPECT_LE(before->lost_vmids + (long)vmids, now.lost_vmids);
 	*before = now;
 	/* The old memory may still be shared */
 	ASSERT_EQ(0, gh_life_init());

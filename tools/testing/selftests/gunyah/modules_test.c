@@ -74,16 +74,16 @@ static const char *why_not_unload(const char *module)
 	return NULL;
 }
 
-/*
- * A type of function, whose module is loaded when a VM gets the first of them and
- * was not loaded when the test began.
- */
 union argument {
 	struct gh_fn_vcpu_arg vcpu;
 	struct gh_fn_irqfd_arg irqfd;
 	struct gh_fn_ioeventfd_arg ioeventfd;
 };
 
+/*
+ * A type of function, whose module is loaded when a VM gets the first of them and
+ * was not loaded when the test began.
+ */
 FIXTURE(function) {
 	int gunyah;
 	int vm;

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be seen of VMs from outside: fdinfo, debugfs and trace events.
+ * What can be seen of VMs from outside: fdinfo and debugfs.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "gh_util.h"
 #include "kselftest_harness.h"
-
-#define EVENTS	"/sys/kernel/tracing/events/"
-#define TRACE	"/sys/kernel/tracing/trace"
 
 FIXTURE(observe) {
 	struct gh_test_vm vm;
@@ -101,7 +98,7 @@ TEST_F(observe, vm_states)
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-leaked"));
 	EXPECT_EQ(0, counter(self->vm.vm, "gunyah-pages-pinned"));
 
-	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 	EXPECT_STREQ("exited", fd_value(self->vm.vm, "gunyah-state"));
 }
 
@@ -139,7 +136,10 @@ static void no_action(int signal)
 
 TEST_F(observe, vcpu_counters)
 {
-	struct itimerval timer = { .it_value.tv_usec = 20000 };
+	const struct itimerval timer = {
+		.it_value.tv_usec = 20000,
+		.it_interval.tv_usec = 20000,
+	}, no_timer = { };
 	struct sigaction action = { .sa_handler = no_action };
 	struct gh_fn_ioeventfd_arg arg = {
 		.addr = gh_dev(0, GUEST_DEV_SCRATCH),
@@ -174,9 +174,27 @@ TEST_F(observe, vcpu_counters)
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	ASSERT_EQ(0, setitimer(ITIMER_REAL, &timer, NULL));
 	EXPECT_FAIL(EINTR, ioctl(fd, GH_VCPU_RUN));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &no_timer, NULL));
 	EXPECT_EQ(1, counter(fd, "gunyah-interrupted"));
 	EXPECT_EQ(0, counter(fd, "gunyah-exits-status"));
 	close(arg.fd);
+}
+
+/* A VM that nobody gets is none */
+TEST_F(observe, no_descriptor)
+{
+	long vms = debugfs("vms", "vms");
+	struct rlimit limit, none;
+
+	if (vms < 0)
+		SKIP(return, "no debugfs at /sys/kernel/debug");
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	none = limit;
+	none.rlim_cur = 0;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_FAIL(EMFILE, ioctl(self->vm.gunyah, GH_CREATE_VM, 0));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(vms, debugfs("vms", "vms"));
 }
 
 TEST_F(observe, debugfs)
@@ -201,64 +219,6 @@ TEST_F(observe, debugfs)
 	EXPECT_EQ(vms - 1, debugfs("vms", "vms"));
 	EXPECT_EQ(live, debugfs("vms", "live_vms"));
 	EXPECT_EQ(lent, debugfs("vms", "lent_pages"));
-}
-
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_TRUNC);
-	ssize_t ret = fd < 0 ? -1 : write(fd, text, strlen(text));
-
-	if (fd >= 0)
-		close(fd);
-	return ret == (ssize_t)strlen(text) ? 0 : -1;
-}
-
-static int set_events(const char *on)
-{
-	return put(EVENTS "gunyah_rm/enable", on) ?: put(EVENTS "gunyah_vm/enable", on) ?:
-		put(EVENTS "gunyah_vcpu/enable", on);
-}
-
-static int count_events(const char *event)
-{
-	FILE *file = fopen(TRACE, "r");
-	char line[512];
-	int n = 0;
-
-	while (file && fgets(line, sizeof(line), file))
-		n += !!strstr(line, event);
-	if (file)
-		fclose(file);
-	return n;
-}
-
-TEST_F(observe, trace_events)
-{
-	char vmid[128];
-
-	if (put(TRACE, "") || set_events("1"))
-		SKIP(return, "no gunyah events at " EVENTS);
-
-	START();
-	snprintf(vmid, sizeof(vmid), "gh_vm_start: vmid=%s ret=0",
-		 fd_value(self->vm.vm, "gunyah-vmid"));
-	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
-	gh_vm_close(&self->vm);
-	EXPECT_EQ(0, set_events("0"));
-
-	EXPECT_EQ(1, count_events(vmid));
-	EXPECT_EQ(1, count_events("gh_vm_mem_lend: "));
-	EXPECT_EQ(2, count_events("guest_addr=0x80000000 size=0x400000"));
-	EXPECT_LE(1, count_events("(EXITED)"));
-	EXPECT_EQ(1, count_events("gh_vm_exited: "));
-	EXPECT_EQ(1, count_events("gh_vm_mem_reclaim: "));
-	EXPECT_EQ(1, count_events("gh_vm_teardown: "));
-	EXPECT_LE(5, count_events("gh_rm_request: "));
-	EXPECT_EQ(count_events("gh_rm_request: "), count_events("gh_rm_reply: "));
-	EXPECT_LE(1, count_events("gh_rm_notification: "));
-	EXPECT_LE(1, count_events("(MMIO_READ)"));
-	EXPECT_EQ(count_events("gh_vcpu_enter: "), count_events("gh_vcpu_exit: "));
-	EXPECT_EQ(0, put(TRACE, ""));
 }
 
 TEST_HARNESS_MAIN

@@ -34,6 +34,8 @@ FIXTURE(page_end) {
 	char dir[32];
 	char path[PATH_MAX];
 	int block[BLOCKS];
+	/* Empty if it is as it was */
+	char page_lists[16];
 };
 
 FIXTURE_SETUP(page_end)
@@ -71,9 +73,22 @@ static void close_blocks(int *block, int first)
 }
 
 /* How many free pages each CPU may keep, as a fraction of the memory; 0: the usual */
+#define PAGE_LISTS	"/proc/sys/vm/percpu_pagelist_high_fraction"
+
+static int get_page_lists(char *fraction, size_t size)
+{
+	int fd = open(PAGE_LISTS, O_RDONLY);
+	ssize_t ret = fd < 0 ? -1 : read(fd, fraction, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	fraction[ret > 0 ? ret : 0] = 0;
+	return ret > 0 ? 0 : -1;
+}
+
 static int set_page_lists(const char *fraction)
 {
-	int fd = open("/proc/sys/vm/percpu_pagelist_high_fraction", O_WRONLY);
+	int fd = open(PAGE_LISTS, O_WRONLY);
 	ssize_t ret = fd < 0 ? -1 : write(fd, fraction, strlen(fraction));
 
 	if (fd >= 0)
@@ -83,7 +98,8 @@ static int set_page_lists(const char *fraction)
 
 FIXTURE_TEARDOWN(page_end)
 {
-	set_page_lists("0");
+	if (self->page_lists[0])
+		set_page_lists(self->page_lists);
 	gh_vm_close(&self->vm);
 	close_blocks(self->block, 0);
 	close_blocks(self->block, 1);
@@ -161,6 +177,7 @@ TEST_F_TIMEOUT(page_end, paths, 120)
 		ASSERT_LE(0, self->block[i]);
 	}
 	/* Free pages that a CPU keeps for itself are no block */
+	ASSERT_EQ(0, get_page_lists(self->page_lists, sizeof(self->page_lists)));
 	ASSERT_EQ(0, set_page_lists("1000000"));
 	close_blocks(self->block, 0);
 	ASSERT_EQ(0, use_small_blocks(&self->vm));
@@ -191,7 +208,7 @@ TEST_F_TIMEOUT(page_end, paths, 120)
 
 	TH_LOG("%d paths, %d buffers before lent memory", paths, neighbours);
 	EXPECT_LT(0, neighbours);
-	ASSERT_EQ(0, gh_power_off(&self->vm, 0));
+	POWER_OFF(&self->vm, 0);
 }
 
 TEST_HARNESS_MAIN

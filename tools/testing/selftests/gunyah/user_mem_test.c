@@ -189,6 +189,26 @@ TEST_F(user_mem, files)
 	rmdir(dir);
 }
 
+/* GUP gives away what a driver has mapped, and only the driver knows how long it is there */
+TEST_F(user_mem, pages_of_a_driver)
+{
+	struct gh_userspace_memory_region args = self->good;
+	struct io_uring_params params = { };
+	int fd = syscall(SYS_io_uring_setup, 1, &params);
+	void *mem;
+
+	if (fd < 0)
+		SKIP(return, "no io_uring");
+	mem = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+		   IORING_OFF_SQ_RING);
+	ASSERT_NE(MAP_FAILED, mem);
+	args.userspace_addr = (uintptr_t)mem;
+	args.memory_size = self->page;
+	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, args));
+	munmap(mem, self->page);
+	close(fd);
+}
+
 /* The pages are the VM's as long as it lives, and accounted to its creator */
 TEST_F(user_mem, locked_memory_limit)
 {
@@ -253,6 +273,35 @@ TEST_F(user_mem, locked_memory)
 	EXPECT_EQ(before + SHARED_PAGES / 2, locked_memory());
 	close(vm);
 	EXPECT_EQ(before, locked_memory());
+}
+
+/* It is the creator's also if the last one to close the VM is another process */
+TEST_F(user_mem, locked_memory_of_another)
+{
+	long before = locked_memory();
+	int go[2], status, vm;
+	pid_t pid;
+	char c;
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, pipe(go));
+	vm = ioctl(self->gunyah, GH_CREATE_VM, 0);
+	ASSERT_GE(vm, 0);
+	ASSERT_EQ(0, set_region(vm, self->good));
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		close(go[1]);
+		_exit(read(go[0], &c, 1) || close(vm));
+	}
+	close(vm);
+	EXPECT_EQ(before + SHARED_PAGES, locked_memory());
+	close(go[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(before, locked_memory());
+	close(go[0]);
 }
 
 /* All of what is a huge page, and a part of it */
@@ -343,30 +392,11 @@ TEST_F(user_mem, other_process)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* GUP gives away what a driver has mapped, and only the driver knows how long it is there */
-TEST_F(user_mem, pages_of_a_driver)
-{
-	struct gh_userspace_memory_region args = self->good;
-	struct io_uring_params params = { };
-	int fd = syscall(SYS_io_uring_setup, 1, &params);
-	void *mem;
-
-	if (fd < 0)
-		SKIP(return, "no io_uring");
-	mem = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
-		   IORING_OFF_SQ_RING);
-	ASSERT_NE(MAP_FAILED, mem);
-	args.userspace_addr = (uintptr_t)mem;
-	args.memory_size = self->page;
-	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, args));
-	munmap(mem, self->page);
-	close(fd);
-}
-
 struct slow_region {
 	int vm;
 	struct gh_userspace_memory_region region;
 	int ret;
+	int error;
 };
 
 static void *set_slow_region(void *data)
@@ -374,6 +404,7 @@ static void *set_slow_region(void *data)
 	struct slow_region *slow = data;
 
 	slow->ret = set_region(slow->vm, slow->region);
+	slow->error = errno;
 	return NULL;
 }
 
@@ -412,6 +443,7 @@ TEST_F(user_mem, page_of_user_space)
 	pthread_join(thread, NULL);
 	/* By then it was too late */
 	EXPECT_EQ(-1, slow.ret);
+	EXPECT_EQ(EOPNOTSUPP, slow.error);
 	other.label++;
 	EXPECT_FAIL(EOPNOTSUPP, set_region(self->vm, other));
 	close(uffd);
@@ -439,7 +471,7 @@ TEST_F(user_mem, shared_while_running)
 	for (uint64_t i = 0; i < self->size; i++)
 		ASSERT_EQ(0x11, self->mem[i]);
 	self->mem[0] = 0x22;
-	EXPECT_EQ(0, gh_power_off(&vm, 0));
+	POWER_OFF(&vm, 0);
 	gh_vm_close(&vm);
 	EXPECT_EQ(0x22, self->mem[0]);
 	EXPECT_EQ(0x11, self->mem[1]);

@@ -3,14 +3,15 @@
  * The guest is linked to the start of its memory and entered at its first
  * byte.  Zeroed data is a part of the image: nobody clears it otherwise.
  */
+#include "sample_vm.h"
+
 OUTPUT_FORMAT("elf64-littleaarch64")
 OUTPUT_ARCH(aarch64)
 ENTRY(_start)
 
 SECTIONS
 {
-	/* SAMPLE_RAM_BASE */
-	. = 0x80000000;
+	. = SAMPLE_RAM_BASE;
 	.text : {
 		*(.head.text)
 		*(.text .text.*)
