@@ -183,7 +183,7 @@ static long long free_ram(void)
 /* The memory goes back if there is no descriptor for its file */
 TEST_F(guest_mem, no_descriptor)
 {
-	const uint64_t size = 1 << 20;
+	const long long size = 1 << 20;
 	struct rlimit limit, none;
 	long long before;
 
