@@ -520,15 +520,23 @@ static void *scribble(void *data)
 {
 	struct scribbler *scribbler = data;
 	struct gh_vcpu_run *run = (void *)scribbler->page;
+	int first = offsetof(struct gh_vcpu_run, mmio.data[4]);
 	int page = getpagesize();
 	unsigned int seed = 1;
 
 	while (!READ_ONCE(scribbler->stop)) {
-		for (int i = 1; i < 64; i++)
-			WRITE_ONCE(scribbler->page[i], rand_r(&seed));
+		for (int i = 1; i < 64; i++) {
+			/*
+			 * Not the upper half of a reply: an access of the guest
+			 * beyond all physical addresses ends the hypervisor's
+			 * public release
+			 */
+			if (i < first || i >= first + 4)
+				WRITE_ONCE(scribbler->page[i], rand_r(&seed));
+		}
 		WRITE_ONCE(scribbler->page[64 + rand_r(&seed) % (page - 64)], rand_r(&seed));
 		if (rand_r(&seed) % 4 == 0) {
-			for (int i = 1; i < 8; i++)
+			for (int i = 1; i < 4; i++)
 				WRITE_ONCE(run->mmio.data[i], 0);
 			/* From there on they may not come back, or end the guest */
 			WRITE_ONCE(run->mmio.data[0], rand_r(&seed) % GUEST_HVC);
