@@ -84,62 +84,6 @@ enum gh_error {
 };
 
 /**
- * gh_remap_error() - Convert the result of a hypercall to an errno
- * @gh_error: what the hypercall returned
- *
- * Context: Any context.
- * Return: 0 for GH_ERROR_OK, a negative errno for everything else. A code which
- * this function does not know is -EIO.
- */
-static inline int gh_remap_error(enum gh_error gh_error)
-{
-	switch (gh_error) {
-	case GH_ERROR_OK:
-		return 0;
-	case GH_ERROR_UNIMPLEMENTED:
-		return -EOPNOTSUPP;
-	case GH_ERROR_RETRY:
-	case GH_ERROR_MSGQUEUE_EMPTY:
-	case GH_ERROR_MSGQUEUE_FULL:
-		return -EAGAIN;
-	case GH_ERROR_ARG_INVAL:
-	case GH_ERROR_ARG_SIZE:
-	case GH_ERROR_ARG_ALIGN:
-	case GH_ERROR_ADDR_OVFL:
-	case GH_ERROR_ADDR_UNFL:
-	case GH_ERROR_ADDR_INVAL:
-	case GH_ERROR_OBJECT_CONFIG:
-	case GH_ERROR_OBJECT_CONFIGURED:
-		return -EINVAL;
-	case GH_ERROR_NOMEM:
-		return -ENOMEM;
-	case GH_ERROR_NORESOURCES:
-	case GH_ERROR_CSPACE_FULL:
-	case GH_ERROR_MEMEXTENT_MAPPINGS_FULL:
-		return -ENOSPC;
-	case GH_ERROR_BUSY:
-	case GH_ERROR_IDLE:
-	case GH_ERROR_OBJECT_STATE:
-		return -EBUSY;
-	case GH_ERROR_DENIED:
-	case GH_ERROR_CSPACE_CAP_NULL:
-	case GH_ERROR_CSPACE_CAP_REVOKED:
-	case GH_ERROR_CSPACE_WRONG_OBJ_TYPE:
-	case GH_ERROR_CSPACE_INSUF_RIGHTS:
-	case GH_ERROR_MEMDB_NOT_OWNER:
-		return -EACCES;
-	case GH_ERROR_EXISTING_MAPPING:
-		return -EEXIST;
-	case GH_ERROR_FAILURE:
-	case GH_ERROR_VIRQ_BOUND:
-	case GH_ERROR_VIRQ_NOT_BOUND:
-		break;
-	}
-
-	return -EIO;
-}
-
-/**
  * enum gh_feature - Features of the hypervisor, by their bit in the first word of
  *		     its API flags
  * @GH_FEATURE_DOORBELL: doorbells

@@ -15,7 +15,6 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
-#include <linux/highmem.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/log2.h>
@@ -500,7 +499,8 @@ int gh_vm_mem_map(struct gh_vm *ghvm, const struct gh_map_mem_args *args)
 void gh_guest_mem_hide(struct gh_vm_mem_region *region)
 {
 	struct address_space *mapping = region->file->f_mapping;
-	size_t i;
+	struct gh_vm_mem_iter iter = {};
+	struct page *page;
 
 	scoped_guard(rwsem_write, &mapping->invalidate_lock) {
 		region->hidden = true;
@@ -512,47 +512,25 @@ void gh_guest_mem_hide(struct gh_vm_mem_region *region)
 	 * not theirs, /proc/kcore, hibernation and dump tools, look at each
 	 * page first.
 	 */
-	for (i = 0; i < region->parcel.n_mem_entries; i++) {
-		const struct gh_rm_mem_entry *entry = &region->parcel.mem_entries[i];
-		unsigned long pfn = gh_mem_entry_pfn(entry);
-		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
-
-		page_offline_begin();
-		for (; pfn < end; pfn++) {
-			__folio_set_offline(pfn_folio(pfn));
-			cond_resched();
-		}
-		page_offline_end();
-	}
+	page_offline_begin();
+	while ((page = gh_vm_mem_next_page(region, &iter)))
+		__folio_set_offline(page_folio(page));
+	page_offline_end();
 }
 
 /**
  * gh_guest_mem_unhide() - Give access back to the host
- * @region: region whose memory came back
- *
- * What the guest left there is wiped before.
+ * @region: region whose memory came back, and was wiped
  *
  * Context: May sleep. gh_vm.lock is held.
  */
 void gh_guest_mem_unhide(struct gh_vm_mem_region *region)
 {
-	size_t i;
+	struct gh_vm_mem_iter iter = {};
+	struct page *page;
 
-	for (i = 0; i < region->parcel.n_mem_entries; i++) {
-		const struct gh_rm_mem_entry *entry = &region->parcel.mem_entries[i];
-		unsigned long pfn = gh_mem_entry_pfn(entry);
-		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
-
-		for (; pfn < end; pfn++) {
-			struct page *page = pfn_to_page(pfn);
-
-			/* What has a memory error nobody gets to see: do not touch it */
-			if (!PageHWPoison(page))
-				clear_highpage(page);
-			__folio_clear_offline(page_folio(page));
-			cond_resched();
-		}
-	}
+	while ((page = gh_vm_mem_next_page(region, &iter)))
+		__folio_clear_offline(page_folio(page));
 
 	guard(rwsem_write)(&region->file->f_mapping->invalidate_lock);
 

@@ -128,15 +128,21 @@ static int gh_irqfd_listen(struct gh_irqfd *irqfd, struct file *file)
 	if (poll.ret)
 		return poll.ret;
 
-	/* Signalled before, when nobody listened */
-	if (events & EPOLLIN) {
-		guard(spinlock_irq)(&irqfd->wq->lock);
-		eventfd_ctx_do_read(irqfd->ctx, &count);
-		/* As in eventfd_read(): who is woken must not signal it, here and now */
+	scoped_guard(spinlock_irq, &irqfd->wq->lock) {
+		/* Signalled before, when nobody listened */
+		if (events & EPOLLIN) {
+			eventfd_ctx_do_read(irqfd->ctx, &count);
+			gh_irqfd_ring(irqfd);
+		}
+
+		/*
+		 * Whoever waited for room has it now, maybe since another
+		 * signal came.  As in eventfd_read(): who is woken must not
+		 * signal it, here and now.
+		 */
 		current->in_eventfd = 1;
 		wake_up_locked_poll(irqfd->wq, EPOLLOUT);
 		current->in_eventfd = 0;
-		gh_irqfd_ring(irqfd);
 	}
 	return 0;
 }
@@ -158,7 +164,6 @@ static int gh_irqfd_set_level(struct gh_irqfd *irqfd, const struct gunyah_resour
 				   rsc->vmid, irqfd->label);
 		return -EACCES;
 	default:
-		/* Not what gh_remap_error() says: its errors mean other things here */
 		pr_err_ratelimited("VM %u: doorbell %u can't be level-triggered: error %d\n",
 				   rsc->vmid, irqfd->label, gh_error);
 		return -EIO;

@@ -20,7 +20,9 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include <linux/rseq.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
@@ -240,6 +242,9 @@ VISIBLE_IF_KUNIT int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
 			return -ENODEV;
 		if (vcpu->broken)
 			return -EIO;
+
+		/* A guest that never exits must not hold up RCU tasks */
+		cond_resched_tasks_rcu_qs();
 
 		/*
 		 * Interrupts stay on: one that comes now, or later, ends the

@@ -215,7 +215,12 @@ static void gh_rm_rx_notification(struct gh_rm *rm)
 		return;
 	}
 
-	blocking_notifier_call_chain(&rm->notifiers, message_id, rm->rx.message);
+	/*
+	 * A lock that a thread can sleep with would let anybody's thread hold up
+	 * this one, and with it the replies to everybody.
+	 */
+	guard(spinlock)(&rm->notifiers_lock);
+	raw_notifier_call_chain(&rm->notifiers, message_id, rm->rx.message);
 }
 
 static void gh_rm_rx_packet(struct gh_rm *rm, size_t size)
@@ -457,6 +462,8 @@ static int gh_rm_transfer_locked(struct gh_rm *rm, struct gh_rm_xfer *xfer)
 			return ret;
 	} else {
 		xfer->acted = true;
+		/* The time that this thread took to send all is not RM's */
+		deadline = jiffies + GH_RM_TIMEOUT;
 		if (wait_for_completion_timeout(&xfer->done, gh_rm_time_left(deadline)) ||
 		    !gh_rm_forget(rm, xfer)) {
 			xfer->acted = !xfer->rm_error;
@@ -608,13 +615,14 @@ int gh_rm_call_killable(struct gh_rm *rm, u32 message_id, const void *req,
  * @nb: called with the number of the notification as action and its payload as
  *	data.  The payload has been checked to be complete.
  *
- * Context: Process context, may sleep.  @nb is called in process context and may
- * sleep, but must not call the resource manager or wait for somebody who does.
+ * Context: Process context.  @nb is called with a spinlock held.
  * Return: 0 or -EEXIST
  */
 int gh_rm_notifier_register(struct gh_rm *rm, struct notifier_block *nb)
 {
-	return blocking_notifier_chain_register(&rm->notifiers, nb);
+	guard(spinlock)(&rm->notifiers_lock);
+
+	return raw_notifier_chain_register(&rm->notifiers, nb);
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_rm_notifier_register);
 
@@ -623,12 +631,14 @@ EXPORT_SYMBOL_IF_KUNIT(gh_rm_notifier_register);
  * @rm: the resource manager
  * @nb: what was passed to gh_rm_notifier_register()
  *
- * Context: Process context, may sleep.  When it returns @nb is not running.
+ * Context: Process context.  When it returns @nb is not running.
  * Return: 0 or -ENOENT
  */
 int gh_rm_notifier_unregister(struct gh_rm *rm, struct notifier_block *nb)
 {
-	return blocking_notifier_chain_unregister(&rm->notifiers, nb);
+	guard(spinlock)(&rm->notifiers_lock);
+
+	return raw_notifier_chain_unregister(&rm->notifiers, nb);
 }
 
 /**
@@ -676,7 +686,8 @@ VISIBLE_IF_KUNIT struct gh_rm *gh_rm_alloc(struct device *dev, u64 tx_capid, u64
 	rm->dev = dev;
 	rm->tx_capid = tx_capid;
 	rm->rx_capid = rx_capid;
-	BLOCKING_INIT_NOTIFIER_HEAD(&rm->notifiers);
+	spin_lock_init(&rm->notifiers_lock);
+	RAW_INIT_NOTIFIER_HEAD(&rm->notifiers);
 	mutex_init(&rm->call_lock);
 	spin_lock_init(&rm->pending_lock);
 	init_completion(&rm->tx_not_full);

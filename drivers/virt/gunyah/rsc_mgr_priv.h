@@ -170,6 +170,7 @@ struct gh_rm_rx {
  * @rx_capid: capability ID of the queue from RM
  * @vm_mgr: offers the VMs of RM to user space
  * @debugfs: directory of the driver in debugfs
+ * @notifiers_lock: protects @notifiers, also while they are called
  * @notifiers: whoever wants to know what happens to VMs
  * @counters: see &enum gh_rm_counter
  * @call_lock: serializes calls: RM drops the older of two replies.  Protects the
@@ -194,7 +195,8 @@ struct gh_rm {
 	u64 rx_capid;
 	struct gh_vm_mgr *vm_mgr;
 	struct dentry *debugfs;
-	struct blocking_notifier_head notifiers;
+	spinlock_t notifiers_lock; /* see above */
+	struct raw_notifier_head notifiers;
 	atomic_long_t counters[GH_RM_NR_COUNTERS];
 
 	/* From the first packet of a request to the reply */

@@ -4,7 +4,6 @@
  */
 
 #include <linux/device.h>
-#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/overflow.h>
@@ -153,28 +152,6 @@ void gh_user_mem_unpin(struct gh_vm_mem_region *region, struct mm_struct *mm)
 	}
 
 	gh_vm_mem_delete_region(region);
-}
-
-/**
- * gh_user_mem_wipe() - Clear what a guest has left in user memory
- * @region: region that was lent
- *
- * Context: May sleep.
- */
-void gh_user_mem_wipe(struct gh_vm_mem_region *region)
-{
-	size_t i;
-
-	for (i = 0; i < region->parcel.n_mem_entries; i++) {
-		const struct gh_rm_mem_entry *entry = &region->parcel.mem_entries[i];
-		unsigned long pfn = gh_mem_entry_pfn(entry);
-		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
-
-		for (; pfn < end; pfn++) {
-			clear_highpage(pfn_to_page(pfn));
-			cond_resched();
-		}
-	}
 }
 
 static int gh_user_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region)

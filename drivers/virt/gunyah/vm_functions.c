@@ -99,6 +99,27 @@ static const struct gh_vm_function_name *gh_vm_function_by_name(const char *name
 	return NULL;
 }
 
+static long gh_vm_bind_function(struct gh_vm *ghvm, struct gh_vm_function_instance *f)
+{
+	long ret;
+
+	ACQUIRE(mutex_kill, lock)(&ghvm->fn_lock);
+	ret = ACQUIRE_ERR(mutex_kill, &lock);
+	if (ret)
+		return ret;
+
+	if (ghvm->nr_functions == GH_VM_FUNCTIONS_MAX)
+		return -ENOSPC;
+
+	ret = f->fn->bind(f);
+	if (ret < 0)
+		return ret;
+
+	list_add_tail(&f->list, &ghvm->functions);
+	ghvm->nr_functions++;
+	return ret;
+}
+
 static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
 				  size_t arg_size)
 {
@@ -122,14 +143,10 @@ static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
 	f->ghvm = ghvm;
 	f->argp = argp;
 
-	scoped_guard(mutex, &ghvm->fn_lock) {
-		ret = ghvm->nr_functions < GH_VM_FUNCTIONS_MAX ? fn->bind(f) : -ENOSPC;
-		if (ret < 0) {
-			module_put(fn->owner);
-			return ret;
-		}
-		list_add_tail(&f->list, &ghvm->functions);
-		ghvm->nr_functions++;
+	ret = gh_vm_bind_function(ghvm, f);
+	if (ret < 0) {
+		module_put(fn->owner);
+		return ret;
 	}
 
 	retain_and_null_ptr(argp);
@@ -145,8 +162,8 @@ static long gh_vm_do_add_function(struct gh_vm *ghvm, u32 type, const void *arg,
  * Context: Process context.  Takes ghvm->fn_lock.
  * Return: what the function's bind returns, or -ENOENT if there is no such
  *	   function, -ENOSPC if the VM has too many, -EINVAL if the name is not
- *	   terminated or what is behind the argument is not 0, -EFAULT or
- *	   -ENOMEM.
+ *	   terminated or what is behind the argument is not 0, -EFAULT,
+ *	   -ENOMEM or -EINTR.
  */
 long gh_vm_add_function_by_name(struct gh_vm *ghvm, const void __user *argp)
 {
@@ -192,7 +209,7 @@ static void *gh_vm_function_arg(const struct gh_fn_desc *desc)
  * Context: Process context.  Takes ghvm->fn_lock.
  * Return: what the function's bind returns, or -ENOENT if there is no such
  *	   function, -ENOSPC if the VM has too many, -EINVAL if its argument has
- *	   another size, -EFAULT or -ENOMEM.
+ *	   another size, -EFAULT, -ENOMEM or -EINTR.
  */
 long gh_vm_add_function(struct gh_vm *ghvm, const struct gh_fn_desc *desc)
 {
@@ -224,17 +241,22 @@ static void gh_vm_unbind_function(struct gh_vm *ghvm, struct gh_vm_function_inst
  *
  * Context: Process context.  Takes ghvm->fn_lock.
  * Return: 0, -ENOENT if the VM has no such function, -EINVAL if its argument
- *	   has another size, -EFAULT or -ENOMEM.
+ *	   has another size, -EFAULT, -ENOMEM or -EINTR.
  */
 long gh_vm_remove_function(struct gh_vm *ghvm, const struct gh_fn_desc *desc)
 {
 	void *arg __free(kfree) = gh_vm_function_arg(desc);
 	struct gh_vm_function_instance *f;
+	int ret;
 
 	if (IS_ERR(arg))
 		return PTR_ERR(arg);
 
-	guard(mutex)(&ghvm->fn_lock);
+	ACQUIRE(mutex_kill, lock)(&ghvm->fn_lock);
+	ret = ACQUIRE_ERR(mutex_kill, &lock);
+	if (ret)
+		return ret;
+
 	list_for_each_entry(f, &ghvm->functions, list) {
 		if (f->fn->type == desc->type && f->fn->compare(f, arg)) {
 			gh_vm_unbind_function(ghvm, f);

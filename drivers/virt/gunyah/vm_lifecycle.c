@@ -25,7 +25,8 @@
 static void gh_vm_wake(struct gh_vm *ghvm)
 {
 	wake_up_all(&ghvm->rm_status_wq);
-	blocking_notifier_call_chain(&ghvm->exit_chain, 0, NULL);
+	guard(spinlock)(&ghvm->exit_lock);
+	raw_notifier_call_chain(&ghvm->exit_chain, 0, NULL);
 }
 
 static void gh_vm_set_exited(struct gh_vm *ghvm)
@@ -76,6 +77,13 @@ static u32 gh_vm_exit_type_to_status(u16 type)
 	}
 }
 
+/* A VM that has no VMID yet is not the one that is called GH_VMID_INVAL */
+static bool gh_vm_has_vmid(struct gh_vm *ghvm, __le16 vmid)
+{
+	return vmid != cpu_to_le16(GH_VMID_INVAL) &&
+	       le16_to_cpu(vmid) == READ_ONCE(ghvm->vmid);
+}
+
 static void gh_vm_rm_exited(struct gh_vm *ghvm,
 			    const struct gh_rm_vm_exited_payload *payload)
 {
@@ -83,7 +91,7 @@ static void gh_vm_rm_exited(struct gh_vm *ghvm,
 		.info.type = le16_to_cpu(payload->exit_type),
 	};
 
-	if (le16_to_cpu(payload->vmid) != READ_ONCE(ghvm->vmid))
+	if (!gh_vm_has_vmid(ghvm, payload->vmid))
 		return;
 
 	trace_gh_vm_exited(le16_to_cpu(payload->vmid), exit.info.type,
@@ -99,7 +107,7 @@ static void gh_vm_rm_exited(struct gh_vm *ghvm,
 static void gh_vm_rm_status(struct gh_vm *ghvm,
 			    const struct gh_rm_vm_status_payload *payload)
 {
-	if (le16_to_cpu(payload->vmid) != READ_ONCE(ghvm->vmid))
+	if (!gh_vm_has_vmid(ghvm, payload->vmid))
 		return;
 
 	trace_gh_vm_status(le16_to_cpu(payload->vmid), payload->vm_status);
@@ -135,7 +143,7 @@ void gh_vm_lifecycle_init(struct gh_vm *ghvm)
 	ghvm->rm_status = GH_RM_VM_STATUS_NO_STATE;
 	init_waitqueue_head(&ghvm->rm_status_wq);
 	spin_lock_init(&ghvm->exit_lock);
-	BLOCKING_INIT_NOTIFIER_HEAD(&ghvm->exit_chain);
+	RAW_INIT_NOTIFIER_HEAD(&ghvm->exit_chain);
 	ghvm->rm_nb.notifier_call = gh_vm_rm_notification;
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_lifecycle_init);
@@ -197,15 +205,16 @@ const char *gh_vm_state_name(struct gh_vm *ghvm)
  * gh_vm_exit_register() - Ask to be called when a VM ends
  * @ghvm: the VM
  * @nb: called from the resource manager's receive thread, or from the thread
- *	that tears the VM down; must not sleep on any of the VM's locks.  It may
- *	be called more than once.
+ *	that tears the VM down, with a spinlock held.  It may be called more
+ *	than once.
  *
- * Context: May sleep.
+ * Context: Process context.
  * Return: 0, or -EEXIST if @nb is registered already.
  */
 int gh_vm_exit_register(struct gh_vm *ghvm, struct notifier_block *nb)
 {
-	return blocking_notifier_chain_register(&ghvm->exit_chain, nb);
+	guard(spinlock)(&ghvm->exit_lock);
+	return raw_notifier_chain_register(&ghvm->exit_chain, nb);
 }
 EXPORT_SYMBOL_GPL(gh_vm_exit_register);
 
@@ -214,11 +223,12 @@ EXPORT_SYMBOL_GPL(gh_vm_exit_register);
  * @ghvm: the VM
  * @nb: is not called any more when this returns
  *
- * Context: May sleep.
+ * Context: Process context.
  */
 void gh_vm_exit_unregister(struct gh_vm *ghvm, struct notifier_block *nb)
 {
-	blocking_notifier_chain_unregister(&ghvm->exit_chain, nb);
+	guard(spinlock)(&ghvm->exit_lock);
+	raw_notifier_chain_unregister(&ghvm->exit_chain, nb);
 }
 EXPORT_SYMBOL_GPL(gh_vm_exit_unregister);
 

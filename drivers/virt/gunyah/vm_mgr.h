@@ -11,17 +11,18 @@
  *   gh_vm.io_lock        I/O handlers of the VM
  *   gh_vm.resource_lock  tickets and resources of the VM
  *   gh_vcpu.run_lock     held by the one thread that runs a vCPU
- *   gh_rm.notifiers      who hears of notifications; held while they do
- *   gh_vm.exit_chain     who hears of the VM's end; held while they do
  *   gh_vm_mgr.lock       the list of VMs
  *   (the resource manager's own lock)
  *
  * Under gh_vm.lock only: mmap_lock, then the invalidate_lock of a guest memory.
+ * Neither is held over page_offline_begin(): readers of /proc/kcore take both with
+ * what it takes.
  *
  * Innermost: the lock of an eventfd's wait queue, then gh_irqfd.lock.
  *
  * The notification handler takes none of the mutexes: it runs while a holder of
- * gh_vm.lock waits for what it brings.
+ * gh_vm.lock waits for what it brings.  It has gh_rm.notifiers_lock and takes
+ * gh_vm.exit_lock; both are spinlocks.
  */
 
 #include <linux/bitmap.h>
@@ -105,7 +106,8 @@ enum gh_vm_state {
  * @exited: the VM has ended, or never began: no vCPU of it will run again
  * @exit_known: @exit says how, and does not change any more
  * @exit: how the VM ended
- * @exit_lock: makes one of those who want to set @exit the first
+ * @exit_lock: makes one of those who want to set @exit the first; protects
+ *	       @exit_chain, also while it is called
  * @exit_chain: called when @exited is set
  * @fn_lock: see the lock order above
  * @functions: list of function instances, under @fn_lock
@@ -143,7 +145,7 @@ struct gh_vm {
 	bool exit_known;
 	struct gh_vm_exit_status exit;
 	spinlock_t exit_lock; /* see above */
-	struct blocking_notifier_head exit_chain;
+	struct raw_notifier_head exit_chain;
 
 	struct mutex fn_lock; /* see above */
 	struct list_head functions;
@@ -263,6 +265,16 @@ static inline unsigned long gh_mem_entry_nr_pages(const struct gh_rm_mem_entry *
 }
 
 /**
+ * struct gh_vm_mem_iter - A place in a region, for gh_vm_mem_next_page()
+ * @entry: index in the list of the region's parcel
+ * @page: index of a page of that entry
+ */
+struct gh_vm_mem_iter {
+	size_t entry;
+	unsigned long page;
+};
+
+/**
  * struct gh_vm_image - Where the resource manager finds image and device tree
  * @mem_handle: parcel that holds both
  * @base: guest address of the parcel's first byte
@@ -290,7 +302,6 @@ void gh_guest_mem_unhide(struct gh_vm_mem_region *region);
 bool gh_vm_mem_may_lend_user(void);
 int gh_vm_mem_set_user_region(struct gh_vm *ghvm,
 			      const struct gh_userspace_memory_region *args);
-void gh_user_mem_wipe(struct gh_vm_mem_region *region);
 void gh_user_mem_unpin(struct gh_vm_mem_region *region, struct mm_struct *mm);
 
 /* vm_mgr_mm.c */
@@ -299,6 +310,8 @@ struct gh_vm_mem_region *gh_vm_mem_new_region(u32 label, u64 guest_addr, u64 siz
 void gh_vm_mem_delete_region(struct gh_vm_mem_region *region);
 int gh_vm_mem_add_pages(struct gh_vm_mem_region *region, unsigned long pfn,
 			unsigned long nr_pages);
+struct page *gh_vm_mem_next_page(const struct gh_vm_mem_region *region,
+				 struct gh_vm_mem_iter *iter);
 int gh_vm_mem_check_region(struct gh_vm *ghvm, const struct gh_vm_mem_region *new);
 void gh_vm_mem_add_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);
 void gh_vm_mem_remove_region(struct gh_vm *ghvm, struct gh_vm_mem_region *region);

@@ -4,8 +4,10 @@
  * manager while the VM exists there.
  */
 
+#include <linux/cacheflush.h>
 #include <linux/delay.h>
 #include <linux/device.h>
+#include <linux/highmem.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -13,6 +15,7 @@
 #include <linux/overflow.h>
 #include <linux/page-flags.h>
 #include <linux/pfn.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include <kunit/visibility.h>
@@ -158,6 +161,36 @@ int gh_vm_mem_add_pages(struct gh_vm_mem_region *region, unsigned long pfn,
 }
 EXPORT_SYMBOL_IF_KUNIT(gh_vm_mem_add_pages);
 
+/**
+ * gh_vm_mem_next_page() - Go through the pages of a region
+ * @region: the region
+ * @iter: where to go on, zeroed before the first page
+ *
+ * Context: May sleep.
+ * Return: a page, or NULL after the last one.
+ */
+struct page *gh_vm_mem_next_page(const struct gh_vm_mem_region *region,
+				 struct gh_vm_mem_iter *iter)
+{
+	const struct gh_rm_mem_entry *entry;
+	unsigned long pfn;
+
+	cond_resched();
+
+	if (iter->entry == region->parcel.n_mem_entries)
+		return NULL;
+
+	entry = &region->parcel.mem_entries[iter->entry];
+	pfn = gh_mem_entry_pfn(entry) + iter->page;
+	iter->page++;
+	if (iter->page == gh_mem_entry_nr_pages(entry)) {
+		iter->entry++;
+		iter->page = 0;
+	}
+
+	return pfn_to_page(pfn);
+}
+
 /* The memory that the guest runs in: the only one that it has for itself */
 static struct gh_vm_mem_region *gh_vm_mem_private(struct gh_vm *ghvm)
 {
@@ -258,15 +291,43 @@ static void gh_vm_mem_hide(struct gh_vm_mem_region *region)
 		region->hidden = true;
 }
 
+/* Clear what a guest has left, but don't touch a page that has a memory error */
+static void gh_vm_mem_wipe(struct gh_vm_mem_region *region)
+{
+	struct gh_vm_mem_iter iter = {};
+	struct page *page;
+
+	while ((page = gh_vm_mem_next_page(region, &iter))) {
+		if (!is_page_hwpoison(page))
+			clear_highpage(page);
+	}
+}
+
 static void gh_vm_mem_unhide(struct gh_vm_mem_region *region)
 {
-	if (region->file) {
+	gh_vm_mem_wipe(region);
+	if (region->file)
 		gh_guest_mem_unhide(region);
-	} else {
-		gh_user_mem_wipe(region);
+	else
 		region->hidden = false;
-	}
 	atomic_long_sub(gh_vm_mem_nr_pages(region), &gh_mem_lent_pages);
+}
+
+/*
+ * A guest whose caches are off, or which maps the memory without them, sees what is
+ * in memory: what a former owner of the pages left there, if what was written over
+ * it is in a cache still.
+ */
+static void gh_vm_mem_clean(const struct gh_vm_mem_region *region)
+{
+	struct gh_vm_mem_iter iter = {};
+	struct page *page;
+
+	while ((page = gh_vm_mem_next_page(region, &iter))) {
+		unsigned long addr = (unsigned long)page_address(page);
+
+		dcache_clean_inval_poc(addr, addr + PAGE_SIZE);
+	}
 }
 
 static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
@@ -277,8 +338,11 @@ static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
 
 	region->acl[0].vmid = cpu_to_le16(ghvm->vmid);
 
-	if (region->lend) {
+	if (region->lend)
 		gh_vm_mem_hide(region);
+	gh_vm_mem_clean(region);
+
+	if (region->lend) {
 		ret = gh_rm_mem_lend(ghvm->rm, parcel);
 		trace_gh_vm_mem_lend(ghvm->vmid, region->guest_addr, region->size,
 				     parcel->n_mem_entries, parcel->mem_handle, ret);
@@ -298,18 +362,12 @@ static int gh_vm_mem_give(struct gh_vm *ghvm, struct gh_vm_mem_region *region,
 /* What a guest's access to a page with a memory error takes down is not known. */
 static bool gh_vm_mem_has_error(const struct gh_vm_mem_region *region)
 {
-	size_t i;
+	struct gh_vm_mem_iter iter = {};
+	struct page *page;
 
-	for (i = 0; i < region->parcel.n_mem_entries; i++) {
-		const struct gh_rm_mem_entry *entry = &region->parcel.mem_entries[i];
-		unsigned long pfn = gh_mem_entry_pfn(entry);
-		unsigned long end = pfn + gh_mem_entry_nr_pages(entry);
-
-		for (; pfn < end; pfn++) {
-			if (PageHWPoison(pfn_to_page(pfn)))
-				return true;
-			cond_resched();
-		}
+	while ((page = gh_vm_mem_next_page(region, &iter))) {
+		if (is_page_hwpoison(page))
+			return true;
 	}
 
 	return false;

@@ -7,6 +7,7 @@
 #include <linux/device.h>
 #include <linux/gunyah.h>
 #include <linux/irqdomain.h>
+#include <linux/mutex.h>
 #include <linux/minmax.h>
 #include <linux/of_irq.h>
 #include <linux/pm_wakeup.h>
@@ -18,6 +19,8 @@
 /* What the GIC architecture calls SPIs; the binding counts them from 0 */
 #define GIC_SPI_BASE		32
 #define GIC_SPI_END		1020
+
+static DEFINE_MUTEX(gh_resource_irq_lock);
 
 /*
  * A hypervisor's interrupt of the host becomes a Linux one.  One that has a
@@ -38,7 +41,7 @@ static int gh_resource_map_irq(struct device *dev, u32 virq)
 	if (!parent)
 		return -ENODEV;
 	if (virq < GIC_SPI_BASE || virq >= GIC_SPI_END)
-		return -EINVAL;
+		return -EIO;
 
 	/* The domain that irq_create_fwspec_mapping() takes: others may match, too */
 	domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_WIRED);
@@ -46,11 +49,14 @@ static int gh_resource_map_irq(struct device *dev, u32 virq)
 		domain = irq_find_matching_fwspec(&fwspec, DOMAIN_BUS_ANY);
 	if (!domain)
 		return -ENODEV;
+
+	/* What one VM finds free another one must not take meanwhile */
+	guard(mutex)(&gh_resource_irq_lock);
 	if (irq_find_mapping(domain, virq))
 		return -EBUSY;
 
 	irq = irq_create_fwspec_mapping(&fwspec);
-	return irq ? irq : -EINVAL;
+	return irq ? irq : -EIO;
 }
 
 static void gh_resource_free(struct gunyah_resource *rsc)

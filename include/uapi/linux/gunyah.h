@@ -310,7 +310,7 @@ struct gh_vm_function {
  * A call of a VM file.  The argument is a struct gh_vm_function.
  *
  * Return: what the function returns, or -EFAULT, -EINVAL, -ENOENT, -EEXIST,
- * -ENOSPC or -ENOMEM.
+ * -ENOSPC, -ENOMEM or -EINTR.
  */
 #define GH_VM_ADD_FUNCTION		_IOW(GH_IOCTL_TYPE, 0x4, \
 					     struct gh_vm_function)
@@ -333,7 +333,7 @@ struct gh_fn_desc {
  * A call of a VM file.  The argument is a struct gh_fn_desc.
  *
  * Return: what the function returns, or -EFAULT, -EINVAL, -ENOENT, -EEXIST,
- * -ENOSPC or -ENOMEM.
+ * -ENOSPC, -ENOMEM or -EINTR.
  */
 #define GH_VM_ADD_FUNCTION_DESC		_IOW(GH_IOCTL_TYPE, 0x4, \
 					     struct gh_fn_desc)
@@ -343,7 +343,7 @@ struct gh_fn_desc {
  *
  * A call of a VM file.  The argument is a struct gh_fn_desc.
  *
- * Return: 0, or -EFAULT, -EINVAL, -ENOENT or -ENOMEM.
+ * Return: 0, or -EFAULT, -EINVAL, -ENOENT, -ENOMEM or -EINTR.
  */
 #define GH_VM_REMOVE_FUNCTION		_IOW(GH_IOCTL_TYPE, 0x7, \
 					     struct gh_fn_desc)

@@ -13,6 +13,7 @@
 #include <linux/interrupt.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
 #include <linux/wait.h>
@@ -403,6 +404,35 @@ static void gh_vcpu_without_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->calls, 0);
 }
 
+/* A guest that keeps its thread here does not keep RCU tasks from their end */
+static void gh_vcpu_rcu_tasks(struct kunit *test)
+{
+#ifdef CONFIG_TASKS_RCU
+	WRITE_ONCE(current->rcu_tasks_holdout, true);
+	KUNIT_EXPECT_EQ(test, test_run(test), -EIO);
+	KUNIT_EXPECT_FALSE(test, READ_ONCE(current->rcu_tasks_holdout));
+	WRITE_ONCE(current->rcu_tasks_holdout, false);
+#else
+	kunit_skip(test, "a kernel without RCU tasks");
+#endif
+}
+
+/* All ones are no VMID, also to a VM that has none yet */
+static void gh_vcpu_end_of_nobody(struct kunit *test)
+{
+	struct gh_rm_vm_status_payload status = {
+		.vmid = cpu_to_le16(GH_VMID_INVAL),
+		.vm_status = GH_RM_VM_STATUS_EXITED,
+	};
+	struct gh_rm_vm_exited_payload exited = { .vmid = cpu_to_le16(GH_VMID_INVAL) };
+	struct test_vcpu *t = test->priv;
+	struct notifier_block *nb = &t->ghvm.rm_nb;
+
+	nb->notifier_call(nb, GH_RM_NOTIFICATION_VM_STATUS, &status);
+	nb->notifier_call(nb, GH_RM_NOTIFICATION_VM_EXITED, &exited);
+	KUNIT_EXPECT_FALSE(test, gh_vm_has_exited(&t->ghvm));
+}
+
 static u64 test_written;
 
 static void test_handler_write(struct gh_vm_io_handler *handler, u64 data)
@@ -474,6 +504,8 @@ static struct kunit_case gh_vcpu_cases[] = {
 	KUNIT_CASE(gh_vcpu_status),
 	KUNIT_CASE(gh_vcpu_without_resource),
 	KUNIT_CASE(gh_vcpu_without_interrupt),
+	KUNIT_CASE(gh_vcpu_rcu_tasks),
+	KUNIT_CASE(gh_vcpu_end_of_nobody),
 	KUNIT_CASE(gh_vcpu_in_kernel_write),
 	{}
 };

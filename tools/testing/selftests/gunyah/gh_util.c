@@ -650,3 +650,17 @@ bool gh_can_write(void *addr)
 {
 	return can_access(addr, true);
 }
+
+uint64_t gh_physical_address(void *addr)
+{
+	size_t page = getpagesize();
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, &entry, 8, (uintptr_t)addr / page * 8) != 8)
+		entry = 0;
+	close(fd);
+	return (entry & ((1ULL << 55) - 1)) * page + (uintptr_t)addr % page;
+}

@@ -175,5 +175,7 @@ long gh_count_pages(void);
 /* Does an access to @addr work? Else it was a SIGBUS */
 bool gh_can_read(void *addr);
 bool gh_can_write(void *addr);
+/* 0 if that can't be known */
+uint64_t gh_physical_address(void *addr);
 
 #endif

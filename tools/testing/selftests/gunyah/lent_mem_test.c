@@ -77,20 +77,6 @@ FIXTURE(lent) {
 	size_t page;
 };
 
-static uint64_t physical_address(void *addr)
-{
-	size_t page = getpagesize();
-	uint64_t entry = 0;
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-
-	if (fd < 0)
-		return 0;
-	if (pread(fd, &entry, 8, (uintptr_t)addr / page * 8) != 8)
-		entry = 0;
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * page + (uintptr_t)addr % page;
-}
-
 FIXTURE_SETUP(lent)
 {
 	const char *why_not = gh_why_not();
@@ -497,7 +483,7 @@ TEST_F_TIMEOUT(lent, kcore, 120)
 	own = mmap(NULL, self->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, own);
 	own[0] = self->seed;
-	if (read_kcore(physical_address(own), words, 8) != 8)
+	if (read_kcore(gh_physical_address(own), words, 8) != 8)
 		SKIP(return, "no /proc/kcore or no pagemap");
 	EXPECT_EQ(self->seed, words[0]);
 
@@ -621,6 +607,69 @@ TEST_F_TIMEOUT(lent, memory_error, 120)
 	close(old.mem);
 	close(old.gunyah);
 	ASSERT_EQ(0, start_again(vm, self->seed));
+}
+
+/* 1 for one more, -1 for one less */
+static int change_huge_pages(int by)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_RDWR);
+	char pages[16] = {};
+	ssize_t ret = -1;
+
+	if (fd >= 0 && pread(fd, pages, sizeof(pages) - 1, 0) > 0) {
+		snprintf(pages, sizeof(pages), "%ld", atol(pages) + by);
+		ret = pwrite(fd, pages, strlen(pages), 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
+/* The kernel marks the first page of a huge one, which the guest need not get */
+TEST_F(lent, memory_error_of_huge_page)
+{
+	int fd = open("/sys/kernel/debug/hwpoison/corrupt-pfn", O_WRONLY);
+	struct gh_userspace_memory_region region = {
+		.label = 1,
+		.flags = GH_MEM_ALLOW_READ | GH_MEM_ALLOW_WRITE,
+		.guest_phys_addr = 0x90000000,
+	};
+	struct gh_test_vm vm;
+	struct stat stat;
+	char pfn[32];
+	uint8_t *mem;
+	int huge;
+
+	if (fd < 0)
+		SKIP(return, "no debugfs, or kernel without CONFIG_HWPOISON_INJECT");
+	huge = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
+	if (huge < 0 || change_huge_pages(1))
+		SKIP(return, "kernel without CONFIG_HUGETLBFS");
+	ASSERT_EQ(0, fstat(huge, &stat));
+	mem = mmap(NULL, stat.st_blksize, PROT_READ | PROT_WRITE, MAP_SHARED, huge, 0);
+	if (mem == MAP_FAILED) {
+		change_huge_pages(-1);
+		SKIP(return, "no huge page is free");
+	}
+	region.memory_size = stat.st_blksize / 2;
+	region.userspace_addr = (uintptr_t)mem + region.memory_size;
+
+	ASSERT_EQ(0, gh_vm_prepare(&vm, 0));
+	ASSERT_EQ(0, ioctl(vm.vm, GH_VM_SET_USER_MEM_REGION, &region));
+	snprintf(pfn, sizeof(pfn), "%#llx", (unsigned long long)
+		 gh_physical_address(mem + region.memory_size) / self->page);
+	/* Succeeds or not: the page is pinned */
+	write(fd, pfn, strlen(pfn));
+	close(fd);
+	EXPECT_FAIL(EHWPOISON, ioctl(vm.vm, GH_VM_START));
+
+	gh_vm_close(&vm);
+	munmap(mem, stat.st_blksize);
+	close(huge);
+	fd = open("/sys/kernel/debug/hwpoison/unpoison-pfn", O_WRONLY);
+	write(fd, pfn, strlen(pfn));
+	close(fd);
+	change_huge_pages(-1);
 }
 
 struct attacker {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Strings that end right before memory that is lent. The kernel reads strings in
- * words, and so beyond their end; the bytes that it does not own are then an
- * external abort.
+ * Reads of the kernel that hit memory which is lent, and end in an external abort,
+ * where the kernel is prepared for them to fail. It reads strings in words, and so
+ * beyond their end; and with copy_from_kernel_nofault() it reads anything.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -209,6 +209,49 @@ TEST_F_TIMEOUT(page_end, paths, 120)
 	TH_LOG("%d paths, %d buffers before lent memory", paths, neighbours);
 	EXPECT_LT(0, neighbours);
 	POWER_OFF(&self->vm, 0);
+}
+
+/* The physical address of a page that is lent, or 0 */
+static uint64_t lent_address(void)
+{
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	uint64_t flags, addr = 0, found = 0;
+
+	while (fd >= 0 && !found && read(fd, &flags, sizeof(flags)) == sizeof(flags)) {
+		if (flags & 1ULL << KPF_OFFLINE)
+			found = addr;
+		addr += getpagesize();
+	}
+	close(fd);
+	return found;
+}
+
+/* What a read of /dev/mem gets, and what d_path() gets of a name that is renamed */
+TEST(nofault)
+{
+	uint64_t own = 0x600d600d600d600d;
+	const char *why_not = gh_why_not();
+	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
+	uint64_t word, addr;
+	struct gh_test_vm vm;
+
+	if (why_not)
+		SKIP(return, "%s", why_not);
+	addr = gh_physical_address(&own);
+	if (fd < 0 || !addr || pread(fd, &word, sizeof(word), addr) != sizeof(word))
+		SKIP(return, "no pagemap, or /dev/mem does not have all memory");
+	ASSERT_EQ(own, word);
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	addr = lent_address();
+	ASSERT_NE(0, addr);
+	if (!gh_faults_open())
+		gh_fault(GH_FAULT_LENT_ABORT, 1, 0);
+	EXPECT_FAIL(EFAULT, pread(fd, &word, sizeof(word), addr));
+	if (!gh_faults_open())
+		gh_fault(GH_FAULT_LENT_ABORT, 0, 0);
+	close(fd);
+	gh_vm_close(&vm);
 }
 
 TEST_HARNESS_MAIN
