@@ -28,7 +28,7 @@ shell: ## a shell in the hosting Linux, VMMs in /gunyah and /guest (HYPVM=, CONF
 	@scripts/apply-build-boot.sh shell
 
 .PHONY: selftest
-selftest: ## KUnit and kselftests in QEMU (HYPVM=, CONFIG=debug, IMAGE=)
+selftest: ## the kselftests in QEMU; with CONFIG=debug KUnit, too (HYPVM=, IMAGE=)
 	@scripts/apply-build-boot.sh selftest
 
 .PHONY: tree
