@@ -39,15 +39,17 @@ touched_files() {
 }
 
 # checkpatch IGNORED FILE...: --strict, with a dictionary, but for the types IGNORED.
-# Its helpers are Python: the system's, which has their packages.
+# Its helpers are Python: the system's, which has their packages.  Reading the
+# dictionary takes longer than most patches, so a process looks at a few of them,
+# and --emacs has it say which one it means.
 checkpatch() {
 	local ignored=$1 dictionary=/usr/lib/python3/dist-packages/codespell_lib/data/dictionary.txt
 
 	[ -f "$dictionary" ] || die "$lane: codespell is missing, run scripts/deps check"
 	shift
 	(cd "$tree" && printf '%s\0' "$@" |
-		env PATH="/usr/bin:/bin:$PATH" xargs -0 -n 1 -P "$(nproc)" perl scripts/checkpatch.pl --strict --quiet --no-summary \
-			--show-types --codespell --codespellfile "$dictionary" --ignore "$ignored")
+		env PATH="/usr/bin:/bin:$PATH" xargs -0 -n 5 -P "$(nproc)" perl scripts/checkpatch.pl --strict --quiet --no-summary \
+			--emacs --show-types --codespell --codespellfile "$dictionary" --ignore "$ignored")
 }
 
 # kmake OUTPUT ARGUMENT...: the kernel's make.
