@@ -234,6 +234,8 @@ TEST(nofault)
 	int fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 	uint64_t word, addr;
 	struct gh_test_vm vm;
+	ssize_t ret;
+	int error;
 
 	if (why_not)
 		SKIP(return, "%s", why_not);
@@ -245,13 +247,21 @@ TEST(nofault)
 	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
 	addr = lent_address();
 	ASSERT_NE(0, addr);
-	if (!gh_faults_open())
+	why_not = gh_faults_open();
+	if (!why_not)
 		gh_fault(GH_FAULT_LENT_ABORT, 1, 0);
-	EXPECT_FAIL(EFAULT, pread(fd, &word, sizeof(word), addr));
-	if (!gh_faults_open())
+	ret = pread(fd, &word, sizeof(word), addr);
+	error = errno;
+	if (!why_not)
 		gh_fault(GH_FAULT_LENT_ABORT, 0, 0);
 	close(fd);
 	gh_vm_close(&vm);
+
+	/* The public one does, as long as it maps the host's memory in blocks of 1 GiB */
+	if (why_not && ret > 0)
+		SKIP(return, "the hypervisor leaves lent memory to the host");
+	EXPECT_EQ(-1, ret);
+	EXPECT_EQ(EFAULT, error);
 }
 
 TEST_HARNESS_MAIN
