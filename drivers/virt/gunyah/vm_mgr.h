@@ -10,6 +10,7 @@
  *   gh_vm.fn_lock        functions of the VM
  *   gh_vm.io_lock        I/O handlers of the VM
  *   gh_vm.resource_lock  tickets and resources of the VM
+ *   gh_resource_irq_lock which interrupts have a mapping
  *   gh_vcpu.run_lock     held by the one thread that runs a vCPU
  *   gh_vm_mgr.lock       the list of VMs
  *   (the resource manager's own lock)

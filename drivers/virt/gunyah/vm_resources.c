@@ -7,8 +7,8 @@
 #include <linux/device.h>
 #include <linux/gunyah.h>
 #include <linux/irqdomain.h>
-#include <linux/mutex.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/of_irq.h>
 #include <linux/pm_wakeup.h>
 #include <linux/slab.h>

@@ -318,6 +318,21 @@ int gh_map_mem(int vm, int mem, uint64_t guest_addr, uint64_t size, uint32_t fla
 	return ioctl(vm, GH_VM_MAP_MEM, &args);
 }
 
+int gh_change_huge_pages(int by)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_RDWR);
+	char pages[16] = {};
+	ssize_t ret = -1;
+
+	if (fd >= 0 && pread(fd, pages, sizeof(pages) - 1, 0) > 0) {
+		snprintf(pages, sizeof(pages), "%ld", atol(pages) + by);
+		ret = pwrite(fd, pages, strlen(pages), 0);
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
 int gh_set_dtb(int vm, uint64_t guest_addr, uint64_t size)
 {
 	struct gh_vm_dtb_config config = { .guest_phys_addr = guest_addr, .size = size };

@@ -75,6 +75,9 @@ bool gh_is_slow_kernel(void);
 int gh_create_mem(int gunyah, uint64_t size);
 void *gh_map_host(int mem, size_t size);
 int gh_map_mem(int vm, int mem, uint64_t guest_addr, uint64_t size, uint32_t flags);
+
+/* How many hugetlb has: 1 for one more, -1 for one less */
+int gh_change_huge_pages(int by);
 int gh_set_dtb(int vm, uint64_t guest_addr, uint64_t size);
 int gh_set_boot_reg(int vm, uint32_t set, uint32_t index, uint64_t value);
 int gh_add_vcpu(int vm, uint32_t id);

@@ -609,22 +609,6 @@ TEST_F_TIMEOUT(lent, memory_error, 120)
 	ASSERT_EQ(0, start_again(vm, self->seed));
 }
 
-/* 1 for one more, -1 for one less */
-static int change_huge_pages(int by)
-{
-	int fd = open("/proc/sys/vm/nr_hugepages", O_RDWR);
-	char pages[16] = {};
-	ssize_t ret = -1;
-
-	if (fd >= 0 && pread(fd, pages, sizeof(pages) - 1, 0) > 0) {
-		snprintf(pages, sizeof(pages), "%ld", atol(pages) + by);
-		ret = pwrite(fd, pages, strlen(pages), 0);
-	}
-	if (fd >= 0)
-		close(fd);
-	return ret < 0 ? -1 : 0;
-}
-
 /* The kernel marks the first page of a huge one, which the guest need not get */
 TEST_F(lent, memory_error_of_huge_page)
 {
@@ -643,12 +627,13 @@ TEST_F(lent, memory_error_of_huge_page)
 	if (fd < 0)
 		SKIP(return, "no debugfs, or kernel without CONFIG_HWPOISON_INJECT");
 	huge = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
-	if (huge < 0 || change_huge_pages(1))
+	if (huge < 0)
 		SKIP(return, "kernel without CONFIG_HUGETLBFS");
+	ASSERT_EQ(0, gh_change_huge_pages(1));
 	ASSERT_EQ(0, fstat(huge, &stat));
 	mem = mmap(NULL, stat.st_blksize, PROT_READ | PROT_WRITE, MAP_SHARED, huge, 0);
 	if (mem == MAP_FAILED) {
-		change_huge_pages(-1);
+		gh_change_huge_pages(-1);
 		SKIP(return, "no huge page is free");
 	}
 	region.memory_size = stat.st_blksize / 2;
@@ -669,7 +654,7 @@ TEST_F(lent, memory_error_of_huge_page)
 	fd = open("/sys/kernel/debug/hwpoison/unpoison-pfn", O_WRONLY);
 	write(fd, pfn, strlen(pfn));
 	close(fd);
-	change_huge_pages(-1);
+	gh_change_huge_pages(-1);
 }
 
 struct attacker {

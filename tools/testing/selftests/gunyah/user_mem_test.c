@@ -344,32 +344,27 @@ TEST_F(user_mem, transparent_huge_page)
 
 TEST_F(user_mem, hugetlb)
 {
-	const char *path = "/proc/sys/vm/nr_hugepages";
 	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128], pages[16] = { };
 	unsigned long size = 0;
+	char line[128];
 	uint8_t *mem;
-	int fd;
 
 	while (file && fgets(line, sizeof(line), file))
 		if (sscanf(line, "Hugepagesize: %lu", &size) == 1)
 			break;
 	if (file)
 		fclose(file);
-	fd = open(path, O_RDWR);
-	if (!size || fd < 0 || pread(fd, pages, sizeof(pages) - 1, 0) <= 0)
+	if (!size)
 		SKIP(return, "kernel without CONFIG_HUGETLBFS");
 	size *= 1024;
-	snprintf(line, sizeof(line), "%ld", atol(pages) + 1);
-	ASSERT_LT(0, pwrite(fd, line, strlen(line), 0));
+	ASSERT_EQ(0, gh_change_huge_pages(1));
 	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	if (mem != MAP_FAILED) {
 		share_huge_page(_metadata, self->gunyah, self->good, mem, size);
 		munmap(mem, size);
 	}
-	EXPECT_LT(0, pwrite(fd, pages, strlen(pages), 0));
-	close(fd);
+	EXPECT_EQ(0, gh_change_huge_pages(-1));
 	if (mem == MAP_FAILED)
 		SKIP(return, "no huge page is free");
 }
