@@ -3,7 +3,6 @@
 #define _LINUX_GUNYAH_H
 
 #include <linux/bits.h>
-#include <linux/errno.h>
 #include <linux/list.h>
 #include <linux/types.h>
 

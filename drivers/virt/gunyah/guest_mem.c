@@ -170,7 +170,7 @@ static int gh_guest_mem_alloc(struct gh_guest_mem *mem, unsigned int order)
 		 * Large blocks, but single pages: pages are marked while they
 		 * are lent, and lost, one by one.
 		 */
-		order = min(order, ilog2(mem->nr_pages - index));
+		order = min_t(unsigned int, order, ilog2(mem->nr_pages - index));
 		addr = alloc_pages_exact(PAGE_SIZE << order, GH_GUEST_MEM_GFP | __GFP_ZERO);
 		if (!addr) {
 			if (!order)

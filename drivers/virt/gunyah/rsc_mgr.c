@@ -38,7 +38,7 @@
 #include <trace/events/gunyah_rm.h>
 
 /*
- * From the first packet of a request to the reply.  The slowest calls, which
+ * To send a request, and once more to get its reply.  The slowest calls, which
  * create or kill a VM, take less than a second.
  */
 #define GH_RM_TIMEOUT		(60 * HZ)
@@ -571,7 +571,8 @@ static int __gh_rm_call(struct gh_rm *rm, u32 message_id, const void *req, size_
  *	  must not have anything there.
  * @resp_size: set to the size of @resp in bytes.  May be NULL if @resp is.
  *
- * Waits for other calls to end first, and then up to 60 seconds for the reply.
+ * Waits for other calls to end first, then up to 60 seconds until the request
+ * is sent, and as long for the reply.
  *
  * Context: Process context, may sleep.  Not from a notifier of the resource
  * manager.

@@ -228,7 +228,7 @@ int gh_rm_get_vmid(struct gh_rm *rm, u16 *vmid)
 		ret = gh_rm_transfer_u32(rm, &xfer, &value);
 		if (ret)
 			return ret;
-		if (value >= GH_VMID_INVAL)
+		if (value > U16_MAX || !gh_rm_vmid_valid(value))
 			return gh_rm_bad_reply(rm, xfer.message_id, xfer.vmid);
 		WRITE_ONCE(rm->vmid, value);
 	}
@@ -434,7 +434,8 @@ EXPORT_SYMBOL_IF_KUNIT(gh_rm_vm_start);
  * @vmid: the VM, in state RUNNING
  *
  * This is VM_STOP, without asking the guest.  The VM is in state EXITED when the
- * call returns, and the notifications about it have come.
+ * call succeeds.  The notifications about it have come by then, but for those
+ * that a full queue held up.
  *
  * Context: Process context, may sleep.
  * Return: 0, -EBUSY if the VM is in another state, for example since it turned

@@ -696,6 +696,13 @@ static void answer_u32(struct fake_rm *fake)
 	fake_reply(fake, GH_RM_ERROR_OK, &value, sizeof(value));
 }
 
+static void answer_host_vmid(struct fake_rm *fake)
+{
+	__le32 value = cpu_to_le32(*(const u32 *)fake->arg);
+
+	fake_reply(fake, GH_RM_ERROR_OK, &value, sizeof(value));
+}
+
 struct gh_rm_vmid_case {
 	u32 vmid;
 	int expected;
@@ -730,6 +737,22 @@ static void gh_rm_alloc_checks_vmid(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fake->requests, 2);
 	gh_rm_alloc_vmid(fake->rm, &vmid);
 	KUNIT_EXPECT_EQ(test, fake->requests, 3);
+}
+
+static void gh_rm_host_vmid_is_checked(struct kunit *test)
+{
+	static const u32 bad[] = { 0, 0xffff, 0x10003 };
+	struct fake_rm *fake = test->priv;
+	u16 vmid = GH_VMID_INVAL;
+
+	fake->answer = answer_host_vmid;
+	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+		fake->arg = &bad[i];
+		KUNIT_EXPECT_EQ(test, gh_rm_get_vmid(fake->rm, &vmid), -EBADMSG);
+		KUNIT_EXPECT_EQ(test, vmid, GH_VMID_INVAL);
+		/* None of them is kept */
+		KUNIT_EXPECT_EQ(test, fake->requests, i + 1);
+	}
 }
 
 static void answer_no_vmid(struct fake_rm *fake)
@@ -1444,6 +1467,7 @@ static struct kunit_case gh_rm_tests[] = {
 	KUNIT_CASE(gh_rm_notification_before_and_after_reply),
 	KUNIT_CASE(gh_rm_notification_size),
 	KUNIT_CASE_PARAM(gh_rm_alloc_checks_vmid, gh_rm_vmid_gen_params),
+	KUNIT_CASE(gh_rm_host_vmid_is_checked),
 	KUNIT_CASE(gh_rm_alloc_no_vmid_left),
 	KUNIT_CASE(gh_rm_u32_reply_size),
 	KUNIT_CASE(gh_rm_state),
