@@ -143,7 +143,7 @@ static const char *beside_program(const char *name)
 		die("/proc/self/exe: %s (mount /proc, or give --image and --dtb)",
 		    strerror(errno));
 
-	/* dirname() shortens the path at the first call, and keeps "/dir" */
+	/* dirname() changes what it is given */
 	path = strdup(program);
 	if (!path || asprintf(&path, "%s/%s", dirname(path), name) < 0)
 		die("out of memory");

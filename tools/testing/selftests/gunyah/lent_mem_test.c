@@ -344,7 +344,7 @@ static int find_secret(const char *path, uint64_t seed)
 /* A VMM that crashes leaves a dump without the guest in it */
 TEST_F(lent, core_dump)
 {
-	char pattern[128] = { };
+	char pattern[128] = { }, uses_pid[16] = { };
 	int fd, status;
 	pid_t pid;
 
@@ -352,6 +352,10 @@ TEST_F(lent, core_dump)
 	if (fd < 0)
 		SKIP(return, "kernel without CONFIG_COREDUMP");
 	ASSERT_LT(0, read(fd, pattern, sizeof(pattern) - 1));
+	close(fd);
+	fd = open("/proc/sys/kernel/core_uses_pid", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_LT(0, read(fd, uses_pid, sizeof(uses_pid) - 1));
 	close(fd);
 	if (write_file("/proc/sys/kernel/core_pattern", "core"))
 		SKIP(return, "can't set core_pattern");
@@ -371,6 +375,7 @@ TEST_F(lent, core_dump)
 	}
 	status = wait_exit_status(pid);
 	write_file("/proc/sys/kernel/core_pattern", pattern);
+	write_file("/proc/sys/kernel/core_uses_pid", uses_pid);
 
 	ASSERT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(SIGABRT, WTERMSIG(status));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Many VMs, one after the other: nothing may be left of them. The number is
- * above what there is of VM numbers, memory parcels and interrupts, so a VM
- * that does not give back its own ends the test. Memory is counted.
+ * three times what there is of VM numbers and memory parcels, so VMs that do
+ * not give back their own end the test. Memory is counted.
  */
 #include <signal.h>
 #include <stdio.h>
