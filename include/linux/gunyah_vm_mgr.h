@@ -130,8 +130,8 @@ struct gh_vm_io_handler;
 
 /**
  * struct gh_vm_io_handler_ops - What an I/O handler does
- * @write: the guest wrote @data; called in atomic context, from the thread that
- *	   runs the vCPU
+ * @write: the guest wrote @data; called in the thread that runs the vCPU, which
+ *	   may sleep, but whoever removes a handler waits for it
  */
 struct gh_vm_io_handler_ops {
 	void (*write)(struct gh_vm_io_handler *handler, u64 data);

@@ -219,6 +219,7 @@ static int gh_vcpu_enter(struct gh_vcpu *vcpu)
 
 VISIBLE_IF_KUNIT int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
 {
+	bool gone;
 	int ret;
 
 	lockdep_assert_held(&vcpu->run_lock);
@@ -236,9 +237,11 @@ VISIBLE_IF_KUNIT int gh_vcpu_run_locked(struct gh_vcpu *vcpu)
 		return -EINTR;
 
 	do {
+		/* When the host shuts down, the VM ends before its vCPUs go */
+		gone = !vcpu->rsc || smp_load_acquire(&vcpu->stopping);
 		if (gh_vm_has_exited(vcpu->ghvm))
 			return gh_vcpu_status_exit(vcpu);
-		if (!vcpu->rsc || READ_ONCE(vcpu->stopping))
+		if (gone)
 			return -ENODEV;
 		if (vcpu->broken)
 			return -EIO;
@@ -401,8 +404,11 @@ static void gh_vcpu_unpopulate(struct gh_vm_resource_ticket *ticket,
 {
 	struct gh_vcpu *vcpu = container_of(ticket, struct gh_vcpu, ticket);
 
-	/* Whoever runs the vCPU sees this after a time slice at the latest */
-	WRITE_ONCE(vcpu->stopping, true);
+	/*
+	 * Whoever runs the vCPU sees this after a time slice at the latest, and
+	 * that the VM has ended, if it has.  Pairs with gh_vcpu_run_locked().
+	 */
+	smp_store_release(&vcpu->stopping, true);
 	wake_up(&vcpu->wq);
 	scoped_guard(mutex, &vcpu->run_lock)
 		vcpu->rsc = NULL;

@@ -7,6 +7,7 @@
 #include <linux/cleanup.h>
 #include <linux/device.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 
 #include <kunit/visibility.h>
@@ -31,7 +32,12 @@ static void gh_vm_wake(struct gh_vm *ghvm)
 
 static void gh_vm_set_exited(struct gh_vm *ghvm)
 {
-	WRITE_ONCE(ghvm->exited, true);
+	scoped_guard(spinlock, &ghvm->exit_lock) {
+		if (!ghvm->exited)
+			ghvm->exit_deadline = jiffies + GH_VM_EXIT_INFO_TIMEOUT;
+		/* Pairs with gh_vm_has_exited() */
+		smp_store_release(&ghvm->exited, true);
+	}
 	gh_vm_wake(ghvm);
 }
 
@@ -178,7 +184,8 @@ EXPORT_SYMBOL_GPL(gh_vm_ensure_started);
  */
 bool gh_vm_has_exited(struct gh_vm *ghvm)
 {
-	return READ_ONCE(ghvm->exited);
+	/* Pairs with gh_vm_set_exited() */
+	return smp_load_acquire(&ghvm->exited);
 }
 EXPORT_SYMBOL_GPL(gh_vm_has_exited);
 
@@ -244,18 +251,19 @@ static bool gh_vm_exit_is_known(struct gh_vm *ghvm)
  * @status: set to the same content at each call
  *
  * A vCPU can hear of the end before the resource manager has said what it was
- * (VM_STATUS precedes VM_EXITED): waits up to a second for that.
+ * (VM_STATUS precedes VM_EXITED): waits for that until a second has passed since
+ * the end, however often it is interrupted.
  *
  * Context: May sleep.
  * Return: 0, or -EINTR if a signal came first.
  */
 int gh_vm_get_exit_status(struct gh_vm *ghvm, struct gh_vm_exit_status *status)
 {
-	long left;
+	long left = ghvm->exit_deadline - jiffies;
 
 	left = wait_event_interruptible_timeout(ghvm->rm_status_wq,
 						gh_vm_exit_is_known(ghvm),
-						GH_VM_EXIT_INFO_TIMEOUT);
+						max(left, 0));
 	if (left < 0)
 		return -EINTR;
 	if (!left)

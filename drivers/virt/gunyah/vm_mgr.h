@@ -105,10 +105,11 @@ enum gh_vm_state {
  * @rm_status: what it said last of the VM's state
  * @rm_status_wq: woken when @rm_status changes or @exit_known is set
  * @exited: the VM has ended, or never began: no vCPU of it will run again
+ * @exit_deadline: when nobody waits for @exit any more, in jiffies
  * @exit_known: @exit says how, and does not change any more
  * @exit: how the VM ended
- * @exit_lock: makes one of those who want to set @exit the first; protects
- *	       @exit_chain, also while it is called
+ * @exit_lock: makes one of those who want to set @exit or @exited the first;
+ *	       protects @exit_chain, also while it is called
  * @exit_chain: called when @exited is set
  * @fn_lock: see the lock order above
  * @functions: list of function instances, under @fn_lock
@@ -143,6 +144,7 @@ struct gh_vm {
 	wait_queue_head_t rm_status_wq;
 
 	bool exited;
+	unsigned long exit_deadline;
 	bool exit_known;
 	struct gh_vm_exit_status exit;
 	spinlock_t exit_lock; /* see above */

@@ -691,16 +691,18 @@ static void answer_u32(struct fake_rm *fake)
 {
 	__le32 value = cpu_to_le32(*(const u32 *)fake->arg);
 
-	if (fake->message_id == GH_RM_VM_GET_VMID)
-		value = cpu_to_le32(3);
 	fake_reply(fake, GH_RM_ERROR_OK, &value, sizeof(value));
 }
 
-static void answer_host_vmid(struct fake_rm *fake)
+/* The same, but for the VMID of the host */
+static void answer_vmid(struct fake_rm *fake)
 {
-	__le32 value = cpu_to_le32(*(const u32 *)fake->arg);
+	__le32 host = cpu_to_le32(3);
 
-	fake_reply(fake, GH_RM_ERROR_OK, &value, sizeof(value));
+	if (fake->message_id == GH_RM_VM_GET_VMID)
+		fake_reply(fake, GH_RM_ERROR_OK, &host, sizeof(host));
+	else
+		answer_u32(fake);
 }
 
 struct gh_rm_vmid_case {
@@ -726,7 +728,7 @@ static void gh_rm_alloc_checks_vmid(struct kunit *test)
 	struct fake_rm *fake = test->priv;
 	u16 vmid = GH_VMID_INVAL;
 
-	fake->answer = answer_u32;
+	fake->answer = answer_vmid;
 	fake->arg = &c->vmid;
 	KUNIT_EXPECT_EQ(test, gh_rm_alloc_vmid(fake->rm, &vmid), c->expected);
 	KUNIT_EXPECT_EQ(test, vmid, c->expected ? GH_VMID_INVAL : c->vmid);
@@ -745,7 +747,7 @@ static void gh_rm_host_vmid_is_checked(struct kunit *test)
 	struct fake_rm *fake = test->priv;
 	u16 vmid = GH_VMID_INVAL;
 
-	fake->answer = answer_host_vmid;
+	fake->answer = answer_u32;
 	for (int i = 0; i < ARRAY_SIZE(bad); i++) {
 		fake->arg = &bad[i];
 		KUNIT_EXPECT_EQ(test, gh_rm_get_vmid(fake->rm, &vmid), -EBADMSG);

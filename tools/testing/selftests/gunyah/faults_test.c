@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -589,6 +590,39 @@ TEST_F(faults, unknown_end)
 	usleep(6000000);
 	EXPECT_EQ(0, gh_vcpu_run(&vm, 0));
 	EXPECT_EQ(0, memcmp(&first, vm.run[0], sizeof(first)));
+	gh_vm_close(&vm);
+}
+
+static void on_alarm(int sig)
+{
+}
+
+/* A second, also for a VMM that is interrupted more often than that */
+TEST_F(faults, unknown_end_and_signals)
+{
+	const struct itimerval often = { { .tv_usec = 200000 }, { .tv_usec = 200000 } };
+	const struct itimerval never = { };
+	const struct sigaction action = { .sa_handler = on_alarm };
+	int ret, interrupted = -1;
+	struct gh_test_vm vm;
+	uint64_t start;
+
+	ASSERT_EQ(0, gh_vm_boot(&vm, 1));
+	ASSERT_EQ(0, gh_fault(GH_FAULT_DELAY, GH_RM_VM_EXITED, 5000));
+	ASSERT_EQ(0, gh_command(&vm, 0, GUEST_HVC, PSCI_SYSTEM_OFF, 0, 0));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	start = gh_now_us();
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	do {
+		interrupted++;
+		ret = ioctl(vm.vcpu_fd[0], GH_VCPU_RUN);
+	} while (ret && errno == EINTR && gh_now_us() - start < 4500000);
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	ASSERT_EQ(0, ret);
+	EXPECT_LT(900000, gh_now_us() - start);
+	EXPECT_LE(1, interrupted);
+	EXPECT_EQ(GH_VCPU_EXIT_STATUS, vm.run[0]->exit_reason);
+	EXPECT_EQ(GH_VM_EXIT_TYPE_UNKNOWN, vm.run[0]->status.exit_info.type);
 	gh_vm_close(&vm);
 }
 
