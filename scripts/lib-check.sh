@@ -39,17 +39,33 @@ touched_files() {
 }
 
 # checkpatch IGNORED FILE...: --strict, with a dictionary, but for the types IGNORED.
-# Its helpers are Python: the system's, which has their packages.  Reading the
-# dictionary takes longer than most patches, so a process looks at a few of them,
-# and --emacs has it say which one it means.
+# Its helpers are Python: the system's, which has their packages.  It looks for each of
+# 50000 misspellings in each line, so it gets those whose words the files have: that
+# finds as much, and is three times as fast.
 checkpatch() {
 	local ignored=$1 dictionary=/usr/lib/python3/dist-packages/codespell_lib/data/dictionary.txt
+	local words=$B/check/misspellings
 
 	[ -f "$dictionary" ] || die "$lane: codespell is missing, run scripts/deps check"
 	shift
+	mkdir -p "$B/check"
+	awk '
+		FILENAME != ARGV[ARGC - 1] {
+			n = split(tolower($0), word, /[^a-z0-9_]+/)
+			for (i = 1; i <= n; i++)
+				seen[word[i]]
+			next
+		}
+		{
+			n = split(tolower(substr($0, 1, index($0, "->") - 1)), word, /[^a-z0-9_]+/)
+			for (i = 1; i <= n; i++)
+				if (!(word[i] in seen))
+					next
+			print
+		}' "$@" "$dictionary" > "$words"
 	(cd "$tree" && printf '%s\0' "$@" |
-		env PATH="/usr/bin:/bin:$PATH" xargs -0 -n 5 -P "$(nproc)" perl scripts/checkpatch.pl --strict --quiet --no-summary \
-			--emacs --show-types --codespell --codespellfile "$dictionary" --ignore "$ignored")
+		env PATH="/usr/bin:/bin:$PATH" xargs -0 -n 1 -P "$(nproc)" perl scripts/checkpatch.pl --strict --quiet --no-summary \
+			--emacs --show-types --codespell --codespellfile "$words" --ignore "$ignored")
 }
 
 # kmake OUTPUT ARGUMENT...: the kernel's make.
