@@ -215,12 +215,14 @@ TEST_F_TIMEOUT(page_end, paths, 120)
 static uint64_t lent_address(void)
 {
 	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags, addr = 0, found = 0;
+	uint64_t flags[512], page = 0, found = 0;
+	ssize_t size;
 
-	while (fd >= 0 && !found && read(fd, &flags, sizeof(flags)) == sizeof(flags)) {
-		if (flags & 1ULL << KPF_OFFLINE)
-			found = addr;
-		addr += getpagesize();
+	while (fd >= 0 && !found && (size = read(fd, flags, sizeof(flags))) > 0) {
+		for (size_t i = 0; i < size / 8; i++, page++) {
+			if (!found && flags[i] & 1ULL << KPF_OFFLINE)
+				found = page * getpagesize();
+		}
 	}
 	close(fd);
 	return found;
