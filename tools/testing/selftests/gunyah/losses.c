@@ -111,7 +111,7 @@ static void expect_loss(struct __test_metadata *_metadata, struct state *before,
 #define EXPECT_LOSS(...)	expect_loss(_metadata, &self->before, __VA_ARGS__)
 
 /* Nobody knows the number of the VM, or of the parcel, that was made */
-TEST_F_TIMEOUT(lost, short_replies, 120)
+TEST_F_TIMEOUT(lost, short_replies, 300)
 {
 	for (int left = 2; left <= 6; left += 2) {
 		gh_fault(GH_FAULT_CUT, GH_RM_VM_ALLOCATE, left);
@@ -131,7 +131,7 @@ TEST_F_TIMEOUT(lost, short_replies, 120)
 }
 
 /* A VM that the resource manager tried to configure stays as it is */
-TEST_F(lost, broken_configuration)
+TEST_F_TIMEOUT(lost, broken_configuration, 120)
 {
 	gh_fault(GH_FAULT_BREAK, GH_RM_VM_CONFIG_IMAGE, GH_RM_NOMEM);
 	EXPECT_NE(0, gh_live(true));
