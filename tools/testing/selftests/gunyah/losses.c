@@ -205,7 +205,7 @@ TEST_F_TIMEOUT(lost, failed_reset, 120)
 }
 
 /* A process that has lost memory mapped */
-TEST_F(lost, access)
+TEST_F_TIMEOUT(lost, access, 120)
 {
 	struct gh_test_vm vm, next;
 
@@ -232,7 +232,7 @@ TEST_F(lost, access)
 }
 
 /* The module keeps the host from hibernation, so it does not go either */
-TEST_F(lost, module)
+TEST_F_TIMEOUT(lost, module, 120)
 {
 	static const char * const users[] = { "gunyah_vcpu", "gunyah_irqfd", "gunyah_ioeventfd" };
 	char path[64];
