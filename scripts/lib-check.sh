@@ -39,9 +39,9 @@ touched_files() {
 }
 
 # checkpatch IGNORED FILE...: --strict, with a dictionary, but for the types IGNORED.
-# Its helpers are Python: the system's, which has their packages.  It looks for each of
-# 50000 misspellings in each line, so it gets those whose words the files have: that
-# finds as much, and is three times as fast.
+# Its helpers are Python: the system's, which has their packages.  It matches each line
+# with the whole dictionary, so it gets only the misspellings whose words the files have:
+# that finds as much, and is three times as fast.
 checkpatch() {
 	local ignored=$1 dictionary=/usr/lib/python3/dist-packages/codespell_lib/data/dictionary.txt
 	local words=$B/check/misspellings
