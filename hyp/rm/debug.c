@@ -117,6 +117,8 @@ u64 rm_debug(u64 op, u64 a, u64 b)
 		stuck_resets = 0;
 		for (u32 i = 0; i < MAX_RULES; i++)
 			rules[i].op = 0;
+		/* Later it would be taken for one of the next VM of that number. */
+		rpc_deliver(~0UL);
 		return 0;
 	case OP_FLOOD:
 		return flood(a, b);

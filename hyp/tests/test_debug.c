@@ -176,6 +176,19 @@ static void notifications(void)
 	host_run(40000);
 	CHECK(find_note(VM_EXITED, from));
 	vm_gone(&s);
+
+	s = vm_running(&good_dt);
+	from = n_notes;
+	CHECK_EQ(rm_debug(3, next(VM_EXITED, 0), 5000), 0);
+	CHECK_EQ(stop(s.vmid, 1), 0);
+	CHECK(!find_note(VM_EXITED, from));
+	CHECK_EQ(rm_debug(8, 0, 0), 0);
+	host_run(1000);
+	CHECK(find_note(VM_EXITED, from));
+	vm_gone(&s);
+	from = n_notes;
+	host_run(5000000);
+	CHECK(!find_note(VM_EXITED, from));
 }
 
 static void stuck_reset(void)
