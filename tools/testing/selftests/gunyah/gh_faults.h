@@ -79,7 +79,10 @@ enum gh_rm_error {
 /* Returns NULL if there are VMs and faults can be asked for, or why not */
 const char *gh_faults_open(void);
 uint64_t gh_fault(enum gh_fault fault, uint64_t a, uint64_t b);
-/* Number of faults that did not happen yet; they are taken back */
+/*
+ * Number of faults that did not happen yet; they are taken back. What is delayed
+ * comes now, and not when the next VM has the number of the one that it is about.
+ */
 uint64_t gh_faults_clear(void);
 
 /* What must be as before when a VM is gone */
